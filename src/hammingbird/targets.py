@@ -1,0 +1,111 @@
+"""What a method learns from: labels, label sets, pairs, triplets, nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hammingbird.errors import InputError
+
+Measure = Literal["l2", "inner", "cosine"]
+
+
+class Neighbors(NamedTuple):
+    """For every query its neighbours, nearest first, ties by the smaller id."""
+
+    ids: NDArray[np.int64]
+    """[n, k]; -1 where there are fewer than k."""
+    distances: NDArray[np.generic]
+    """[n, k], in the unit of whoever found them."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows ``left[i]`` and ``right[i]`` are similar (True) or dissimilar (False)."""
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    similar: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if not len(self.left) == len(self.right) == len(self.similar):
+            raise InputError("Pairs: left, right and similar must be equally long")
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """Row ``anchor[i]`` is closer to ``positive[i]`` than to ``negative[i]``."""
+
+    anchor: NDArray[np.int64]
+    positive: NDArray[np.int64]
+    negative: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if not len(self.anchor) == len(self.positive) == len(self.negative):
+            raise InputError("Triplets: anchor, positive and negative must be equally long")
+
+
+def nearest_vectors(
+    queries: ArrayLike,
+    database: ArrayLike,
+    k: int,
+    measure: Measure = "l2",
+    *,
+    exclude: ArrayLike | None = None,
+    chunk: int = 256,
+) -> Neighbors:
+    """Exact ``k`` nearest database rows of every query, in double precision, ties by row number.
+
+    Distances are squared Euclidean (``l2``), or minus the inner product or cosine. ``exclude``
+    [n_queries] names for each query one database row to leave out (its own), -1 for none.
+    """
+    queries, database = np.asarray(queries), np.asarray(database)
+    if queries.ndim != 2 or database.ndim != 2 or queries.shape[1] != database.shape[1]:
+        raise InputError(
+            f"queries {queries.shape} and database {database.shape} must be matrices of equal width"
+        )
+    if not 1 <= k <= len(database) - (exclude is not None):
+        raise InputError(f"k={k} neighbours need that many rows, the database has {len(database)}")
+    own = None if exclude is None else np.asarray(exclude)
+    base = _prepare(database, measure)
+    norms = np.einsum("ij,ij->i", base, base) if measure == "l2" else None
+    ids = np.empty((len(queries), k), np.int64)
+    distances = np.empty((len(queries), k))
+    for start in range(0, len(queries), chunk):
+        rows = slice(start, start + chunk)
+        block = _prepare(queries[rows], measure)
+        found = block @ base.T
+        if norms is not None:
+            found *= -2
+            found += norms
+            found += np.einsum("ij,ij->i", block, block)[:, None]
+        else:
+            np.negative(found, out=found)
+        if own is not None:
+            known = np.flatnonzero(own[rows] >= 0)
+            found[known, own[rows][known]] = np.inf
+        ids[rows], distances[rows] = smallest(found, k)
+    return Neighbors(ids, distances)
+
+
+def smallest(values: NDArray[np.floating], k: int) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """Columns and values of the ``k`` smallest entries of each row, ties by the smaller column."""
+    if k < values.shape[1]:
+        bound = np.partition(values, k - 1, axis=1)[:, k - 1 : k]
+        columns = np.empty((len(values), k), np.int64)
+        for i, (row, limit) in enumerate(zip(values, bound, strict=True)):
+            candidates = np.flatnonzero(row <= limit)
+            columns[i] = candidates[np.argsort(row[candidates], kind="stable")[:k]]
+    else:
+        columns = np.argsort(values, axis=1, kind="stable")
+    return columns, np.take_along_axis(values, columns, axis=1)
+
+
+def _prepare(X: NDArray[np.generic], measure: Measure) -> NDArray[np.float64]:
+    X = np.asarray(X, np.float64)
+    if measure == "cosine":
+        X = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), np.finfo(float).tiny)
+    return X
