@@ -7,14 +7,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from hammingbird.codes import BIT_ORDER, SIGN_RULE
-from hammingbird.errors import FileError
+import numpy as np
+
+from hammingbird.codes import BIT_ORDER, SIGN_RULE, Codes, check_codes, n_bytes
+from hammingbird.errors import FileError, InputError
 
 FORMAT = 1
 Manifest = dict[str, Any]
@@ -78,18 +80,11 @@ def save_folder(
     with replacing(folder, overwrite) as temporary:
         temporary.mkdir()
         write(temporary)
-        content = {
-            "format": FORMAT,
-            "kind": kind,
-            "hammingbird": package_version(),
-            "bit_order": BIT_ORDER,
-            "sign_rule": SIGN_RULE,
-            **manifest,
-            "files": {
-                file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)}
-                for file in sorted(temporary.iterdir())
-            },
+        files = {
+            file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)}
+            for file in sorted(temporary.iterdir())
         }
+        content = _stamp(kind, {**manifest, "files": files})
         write_json(temporary / f"{kind}.json", {**content, "sha256": _digest(content)})
 
 
@@ -136,10 +131,86 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     return manifest
 
 
-def write_manifest(path: Path, kind: str, manifest: Manifest) -> None:
-    """Write a manifest that stands alone, such as the one beside a codes file."""
-    content = {"format": FORMAT, "kind": kind, "hammingbird": package_version(), **manifest}
-    write_json(path, {**content, "sha256": _digest(content)})
+def fingerprint(manifest: Manifest) -> str:
+    """Short name of a manifest's contents; equal hashers have equal fingerprints."""
+    return _digest(manifest)[:16]
+
+
+def write_codes(
+    path: str | os.PathLike[str],
+    blocks: Iterable[Codes],
+    rows: int,
+    n_bits: int,
+    made_by: Manifest | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write packed codes block by block to a ``.npy`` file, and what they are to ``<path>.json``.
+
+    Memory is bounded by a block. ``made_by`` describes the hasher. A file that lacks rows at the
+    end is never left behind.
+    """
+    path = Path(path)
+    if path.suffix != ".npy":
+        raise InputError(f"codes are written as .npy, got {path.name}: name the file {path.name}.npy")
+    with replacing(path, overwrite) as temporary:
+        shape = (rows, n_bytes(n_bits))
+        out = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        filled = 0
+        for block in blocks:
+            out[filled : filled + len(block)] = block
+            filled += len(block)
+        if filled != rows:
+            raise FileError(f"cannot write {path}: expected {rows} codes, got {filled}")
+        out.flush()
+        del out
+        beside = _beside(path)
+        beside.unlink(missing_ok=True)  # never an old description beside new codes
+    content = _stamp("codes", {"n_bits": n_bits, "rows": rows, "made_by": made_by or {}})
+    write_json(beside, {**content, "sha256": _digest(content)})
+
+
+def read_codes(
+    path: str | os.PathLike[str], n_bits: int | None = None
+) -> tuple[Codes, int, Manifest]:
+    """Memory-map a codes file; return the codes, their bits, and the description beside it.
+
+    A bare uint8 ``.npy`` array has eight bits a byte, unless ``n_bits`` says otherwise.
+    """
+    path = Path(path)
+    try:
+        codes = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise FileError(f"{path} does not exist") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise FileError(f"{path} is not a readable .npy file of codes: {error}") from error
+    if codes.ndim != 2 or codes.dtype != np.uint8:
+        raise FileError(
+            f"{path} holds {codes.dtype} {codes.shape}, not packed codes: "
+            "make them with hammingbird encode"
+        )
+    manifest: Manifest = {}
+    if _beside(path).exists():
+        manifest = read_manifest(_beside(path), "codes")
+        if manifest["rows"] != len(codes) or n_bytes(manifest["n_bits"]) != codes.shape[1]:
+            raise FileError(f"{_beside(path)} does not describe {path}: encode again")
+    n_bits = n_bits or manifest.get("n_bits") or 8 * codes.shape[1]
+    return check_codes(codes, n_bits, str(path)), n_bits, manifest
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _stamp(kind: str, manifest: Manifest) -> Manifest:
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "hammingbird": package_version(),
+        "bit_order": BIT_ORDER,
+        "sign_rule": SIGN_RULE,
+        **manifest,
+    }
 
 
 def _digest(content: Manifest) -> str:

@@ -1,0 +1,92 @@
+"""Learn compact binary codes, search them by Hamming distance, and measure the loss first."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hammingbird.catalog import METHODS, load, make
+    from hammingbird.classical.itq import ITQ
+    from hammingbird.classical.lsh import LSH
+    from hammingbird.classical.pca import PCAHash, RotatedPCA
+    from hammingbird.classical.sign import Sign
+    from hammingbird.classical.spectral import SpectralHashing
+    from hammingbird.codes import hamming, pack, unpack
+    from hammingbird.errors import FileError, HammingbirdError, InputError, MissingExtraError
+    from hammingbird.evaluation.evaluate import evaluate, evaluate_scores
+    from hammingbird.experiments.compare import compare
+    from hammingbird.hasher import Hasher
+    from hammingbird.index.scan import Scan
+    from hammingbird.targets import Neighbors, Pairs, Triplets, nearest_vectors
+
+_HOMES = {
+    "METHODS": "catalog",
+    "load": "catalog",
+    "make": "catalog",
+    "ITQ": "classical.itq",
+    "LSH": "classical.lsh",
+    "PCAHash": "classical.pca",
+    "RotatedPCA": "classical.pca",
+    "Sign": "classical.sign",
+    "SpectralHashing": "classical.spectral",
+    "hamming": "codes",
+    "pack": "codes",
+    "unpack": "codes",
+    "FileError": "errors",
+    "HammingbirdError": "errors",
+    "InputError": "errors",
+    "MissingExtraError": "errors",
+    "evaluate": "evaluation.evaluate",
+    "evaluate_scores": "evaluation.evaluate",
+    "compare": "experiments.compare",
+    "Hasher": "hasher",
+    "Scan": "index.scan",
+    "Neighbors": "targets",
+    "Pairs": "targets",
+    "Triplets": "targets",
+    "nearest_vectors": "targets",
+}
+
+__all__ = [
+    "ITQ",
+    "LSH",
+    "METHODS",
+    "FileError",
+    "HammingbirdError",
+    "Hasher",
+    "InputError",
+    "MissingExtraError",
+    "Neighbors",
+    "PCAHash",
+    "Pairs",
+    "RotatedPCA",
+    "Scan",
+    "Sign",
+    "SpectralHashing",
+    "Triplets",
+    "compare",
+    "evaluate",
+    "evaluate_scores",
+    "hamming",
+    "load",
+    "make",
+    "nearest_vectors",
+    "pack",
+    "unpack",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, or ``__version__``, the first time it is asked for."""
+    if name == "__version__":
+        return import_module("hammingbird.storage").package_version()
+    if name in _HOMES:
+        value = getattr(import_module(f"hammingbird.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'hammingbird' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,54 @@
+"""What linear hashers share: centred projections, and moments of data read in chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from hammingbird.hasher import Hasher, row_chunks
+
+
+class LinearHasher(Hasher):
+    """Scores ``(x - mean_) @ weights_``, with ``mean_`` [d] and ``weights_`` [d, n_bits]."""
+
+    mean_: NDArray[np.floating]
+    weights_: NDArray[np.floating]
+
+    def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
+        return (X - self.mean_.astype(X.dtype)) @ self.weights_.astype(X.dtype)
+
+
+def mean_of(X: NDArray[Any]) -> NDArray[np.float64]:
+    """Column means [d] of ``X`` [n, d], in double precision."""
+    total = np.zeros(X.shape[1])
+    for chunk in row_chunks(X):
+        total += chunk.values.sum(axis=0, dtype=np.float64)
+    return total / len(X)
+
+
+def principal_directions(
+    X: NDArray[Any], mean: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ``k`` leading eigenvectors [d, k] of the covariance of ``X``, and their variances [k].
+
+    Each column's largest entry is positive, so that the same data give the same directions.
+    """
+    d = X.shape[1]
+    scatter = np.zeros((d, d))
+    for chunk in row_chunks(X):
+        centred = chunk.values.astype(np.float64) - mean
+        scatter += centred.T @ centred
+    variances, directions = eigh(scatter / len(X), subset_by_index=(d - k, d - 1))
+    variances, directions = variances[::-1], directions[:, ::-1]
+    largest = directions[np.abs(directions).argmax(axis=0), np.arange(k)]
+    return directions * np.where(largest < 0, -1.0, 1.0), np.maximum(variances, 0.0)
+
+
+def random_rotation(k: int, rng: np.random.RandomState) -> NDArray[np.float64]:
+    """Draw an orthogonal matrix [k, k] from the uniform (Haar) distribution."""
+    q, r = np.linalg.qr(rng.standard_normal((k, k)))
+    rotation: NDArray[np.float64] = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+    return rotation

@@ -1,0 +1,103 @@
+"""Open any of the file formats by its ending: all of it, block by block, or only its shape."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from hammingbird.datasets.arrays import ArchiveFile, ArrayFile
+from hammingbird.datasets.hdf5 import Hdf5File
+from hammingbird.datasets.idx import IdxFile
+from hammingbird.datasets.images import ImageFolder
+from hammingbird.datasets.parquet import open_parquet
+from hammingbird.datasets.source import Array, Dataset, Part, Source
+from hammingbird.datasets.vecs import VALUES, VectorsFile
+from hammingbird.errors import FileError, InputError
+
+ENDINGS = (
+    ".npy, .npz, .fvecs, .ivecs, .bvecs, .hdf5, .h5, .parquet, "
+    "-idx3-ubyte, -idx3-ubyte.gz, or a folder of images"
+)
+BLOCK_NUMBERS = 1 << 25
+"""A block holds at most this many numbers, however wide the rows are."""
+
+PathLike = str | os.PathLike[str]
+
+
+def load(
+    path: PathLike,
+    *,
+    part: Part = "train",
+    array: str | None = None,
+    image_size: int | None = None,
+) -> Dataset:
+    """Read a file of vectors or images, memory-mapped where the format allows.
+
+    ``part`` picks ``train`` or ``test`` inside an ann-benchmarks file and changes nothing
+    elsewhere. ``array`` names the array of an ``.npz`` or HDF5 file or the Parquet column, where
+    the usual names do not find it. ``image_size`` resizes encoded images to squares.
+    """
+    return open_file(path, part=part, array=array, image_size=image_size).load()
+
+
+def stream(
+    path: PathLike,
+    *,
+    part: Part = "train",
+    rows: int = 65536,
+    array: str | None = None,
+    image_size: int | None = None,
+) -> Iterator[Array]:
+    """Yield only the vectors, in order, in blocks of ``rows`` rows or fewer where rows are wide.
+
+    Memory is bounded by the block, except for the image headers and Fortran-ordered ``.npz``.
+    """
+    if rows < 1:
+        raise InputError(f"rows must be at least 1, got {rows}")
+    source = open_file(path, part=part, array=array, image_size=image_size)
+    return source.blocks(max(1, min(rows, BLOCK_NUMBERS // source.shape[1])))
+
+
+def shape(
+    path: PathLike,
+    *,
+    part: Part = "train",
+    array: str | None = None,
+    image_size: int | None = None,
+) -> tuple[int, int]:
+    """Return [n, d] of the vectors from headers alone; encoded images have their headers read."""
+    return open_file(path, part=part, array=array, image_size=image_size).shape
+
+
+def open_file(
+    path: PathLike,
+    *,
+    part: Part = "train",
+    array: str | None = None,
+    image_size: int | None = None,
+) -> Source:
+    """Open a file of any known format by its ending, and check its header."""
+    path = Path(path)
+    if part not in ("train", "query"):
+        raise InputError(f"part must be 'train' or 'query', got {part!r}")
+    if image_size is not None and image_size < 1:
+        raise InputError(f"image_size must be at least 1, got {image_size}")
+    if not path.exists():
+        raise FileError(f"{path} does not exist")
+    if path.is_dir():
+        return ImageFolder(path, image_size)
+    ending, name = path.suffix.lower(), path.name.lower()
+    if ending == ".parquet":
+        return open_parquet(path, array, image_size)
+    if ending == ".npy":
+        return ArrayFile(path)
+    if ending == ".npz":
+        return ArchiveFile(path, array)
+    if ending in VALUES:
+        return VectorsFile(path)
+    if ending in (".hdf5", ".h5"):
+        return Hdf5File(path, part, array)
+    if name.endswith(("-ubyte", "-ubyte.gz")):
+        return IdxFile(path)
+    raise FileError(f"{path} has an unknown ending: known are {ENDINGS}")

@@ -1,0 +1,199 @@
+"""Parquet with a vector column, or with encoded images as Hugging Face's datasets store them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hammingbird.datasets.images import Picture, Pictures
+from hammingbird.datasets.source import Array, Dataset, Source, labels, reading, vectors_shape
+from hammingbird.errors import FileError, MissingExtraError
+
+VECTORS = ("vector", "vectors", "embedding", "embeddings", "features", "emb", "X")
+LABELS = ("label", "labels", "y")
+BATCH = 1 << 14
+PICTURES_PER_BATCH = 1 << 10
+MOST_CLASSES = 1 << 16
+
+
+def open_parquet(path: Path, array: str | None = None, image_size: int | None = None) -> Source:
+    """Open the column of vectors or of images, whichever the file has."""
+    with reading(path):
+        file = _open(path)
+        columns = {field.name: _kind(field.type) for field in file.schema_arrow}
+    found = ", ".join(f"{field.name} ({field.type})" for field in file.schema_arrow)
+    if array is None:
+        column = _only_column(columns)
+        if column is None:
+            raise FileError(
+                f"{path} has no column of vectors (named {', '.join(VECTORS)}) or of images, "
+                f"or several; it has: {found}; name one with array="
+            )
+    elif columns.get(array) is None:
+        raise FileError(f"{path} has no column {array!r} of vectors or images, it has: {found}")
+    else:
+        column = array
+    if not file.metadata.num_rows:
+        raise FileError(f"{path} is empty: it has no row")
+    if columns[column] == "image":
+        return ImageTable(path, file, column, image_size)
+    return VectorTable(path, file, column)
+
+
+class VectorTable(Source):
+    """A column whose rows are lists of numbers, all equally long."""
+
+    def __init__(self, path: Path, file: Any, column: str) -> None:
+        self.path, self._file, self._column = path, file, column
+        with reading(path):
+            batch = next(file.iter_batches(batch_size=1, columns=[column]))
+            width = len(_storage(batch.column(0))[0] or ())
+            dtype = np.dtype(_storage(batch.column(0)).type.value_type.to_pandas_dtype())
+        self._dtype = dtype
+        self.shape = vectors_shape(path, (file.metadata.num_rows, width), dtype)
+
+    def load(self) -> Dataset:
+        """Read the vectors and the labels."""
+        with reading(self.path):
+            X = np.empty(self.shape, self._dtype)
+        start = 0
+        for block in self.blocks(BATCH):
+            X[start : start + len(block)] = block
+            start += len(block)
+        y, classes = _labels(self.path, self._file)
+        return Dataset(self.path.name, X, y, classes=classes)
+
+    def blocks(self, rows: int) -> Iterator[Array]:
+        """Read one batch of rows after another."""
+        start = 0
+        with reading(self.path):
+            for batch in self._file.iter_batches(batch_size=rows, columns=[self._column]):
+                column = _storage(batch.column(0))
+                values = column.flatten()
+                widths = np.diff(np.asarray(column.offsets)) if hasattr(column, "offsets") else ()
+                wrong = np.flatnonzero(np.asarray(widths) != self.shape[1])
+                if column.null_count or values.null_count or len(wrong):
+                    where = f"row {start + wrong[0]}" if len(wrong) else f"after row {start}"
+                    raise FileError(
+                        f"{self.path}: column {self._column} has a list that is missing, "
+                        f"incomplete or not {self.shape[1]} numbers long, {where}"
+                    )
+                yield values.to_numpy(zero_copy_only=False).reshape(len(column), -1)
+                start += len(column)
+
+
+class ImageTable(Pictures):
+    """A column of ``{bytes, path}`` with encoded images."""
+
+    def __init__(self, path: Path, file: Any, column: str, image_size: int | None) -> None:
+        self._file, self._column = file, column
+        super().__init__(path, file.metadata.num_rows, image_size)
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield the encoded images; files that are only named cannot be followed."""
+        row = 0
+        batches = self._file.iter_batches(batch_size=PICTURES_PER_BATCH, columns=[self._column])
+        with reading(self.path):
+            for batch in batches:
+                for content in batch.column(0).field("bytes").to_pylist():
+                    if content is None:
+                        raise FileError(f"{self.path}: row {row} of {self._column} has no bytes")
+                    yield Picture(f"row {row} of {self._column}", content)
+                    row += 1
+
+    def labels(self) -> tuple[Array | None, Array | None]:
+        """Return the label column and the class names of Hugging Face's metadata."""
+        return _labels(self.path, self._file)
+
+
+def _only_column(columns: dict[str, str | None]) -> str | None:
+    for kind, names in (("vector", VECTORS), ("image", ("image", "img"))):
+        named = [name for name in names if columns.get(name) == kind]
+        others = [n for n, found in columns.items() if found == kind and n not in LABELS]
+        if named or len(others) == 1:
+            return (named or others)[0]
+    return None
+
+
+def _kind(type_: Any) -> str | None:
+    """Say whether a column's type is a list of numbers or an encoded image."""
+    import pyarrow.types as types
+
+    type_ = getattr(type_, "storage_type", type_)
+    if types.is_list(type_) or types.is_large_list(type_) or types.is_fixed_size_list(type_):
+        value = type_.value_type
+        return "vector" if types.is_integer(value) or types.is_floating(value) else None
+    if types.is_struct(type_) and type_.get_field_index("bytes") >= 0:
+        return "image"
+    return None
+
+
+def _labels(path: Path, file: Any) -> tuple[Array | None, Array | None]:
+    """Read the label column: numbers, strings, or lists that become label sets [n, c]."""
+    import pyarrow as pa
+
+    name = next((name for name in LABELS if name in file.schema_arrow.names), None)
+    if name is None:
+        return None, None
+    with reading(path):
+        column = file.read(columns=[name])[name].combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # older releases keep a single chunk wrapped
+            column = column.chunk(0)
+        column = _storage(column)
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if column.null_count:
+            raise FileError(f"{path}: column {name} has rows without a label")
+        if _kind(column.type) == "vector":
+            y = _label_sets(path, name, column)
+        else:
+            y = column.to_numpy(zero_copy_only=False)
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                y = y.astype(np.str_)
+    return labels(path, y, file.metadata.num_rows), _class_names(file, name)
+
+
+def _label_sets(path: Path, name: str, column: Any) -> Array:
+    """Return ones and zeros [n, c] from equally long lists of them, or from lists of class ids."""
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    widths = np.array(column.value_lengths())
+    n, width = len(column), int(widths[0])
+    if width > 1 and (widths == width).all() and np.isin(values, (0, 1)).all():
+        return values.reshape(n, width).astype(np.uint8)
+    if values.dtype.kind not in "iu" or (len(values) and not 0 <= values.min()):
+        raise FileError(f"{path}: column {name} must hold lists of class numbers from 0")
+    if not len(values) or values.max() >= MOST_CLASSES:
+        raise FileError(
+            f"{path}: column {name} must name between 1 and {MOST_CLASSES} classes in its lists"
+        )
+    sets = np.zeros((n, int(values.max()) + 1), np.uint8)
+    sets[np.repeat(np.arange(n), widths), values] = 1
+    return sets
+
+
+def _class_names(file: Any, name: str) -> Array | None:
+    metadata = (file.schema_arrow.metadata or {}).get(b"huggingface")
+    if metadata is None:
+        return None
+    try:
+        feature = json.loads(metadata)["info"]["features"][name]
+        names = feature.get("feature", feature).get("names")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
+    return None if not names else np.array(names, np.str_)
+
+
+def _storage(column: Any) -> Any:
+    return getattr(column, "storage", column)
+
+
+def _open(path: Path) -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("pyarrow", "files") from None
+    return pyarrow.parquet.ParquetFile(path)

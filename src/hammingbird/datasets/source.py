@@ -1,0 +1,134 @@
+"""What every file format gives: its shape, its rows in blocks, and the whole as a Dataset."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hammingbird.errors import FileError, HammingbirdError
+
+Array: TypeAlias = NDArray[Any]
+Part = Literal["train", "query"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Vectors or images as a file holds them, with the labels that came with them."""
+
+    name: str
+    """The file's name, for reports."""
+    X: Array
+    """Vectors [n, d] of the file's own type, memory-mapped where possible; images are flattened."""
+    y: Array | None = None
+    """Labels [n], whole numbers or strings, or label sets [n, c] with ones where a label holds."""
+    images: NDArray[np.uint8] | None = None
+    """[n, h, w] or [n, h, w, 3] when the rows are images."""
+    neighbors: NDArray[np.int64] | None = None
+    """Rows of the train part nearest to each query [n, k], where the file ships them."""
+    classes: Array | None = None
+    """Names of the classes that whole-number labels (or columns of label sets) stand for."""
+
+
+class Source(ABC):
+    """An opened file: its shape is known, its rows are read when they are asked for."""
+
+    path: Path
+    shape: tuple[int, int]
+
+    @abstractmethod
+    def load(self) -> Dataset:
+        """Return everything that the file holds."""
+
+    def blocks(self, rows: int) -> Iterator[Array]:
+        """Yield the vectors in blocks of ``rows`` rows."""
+        X = self.load().X
+        for start in range(0, len(X), rows):
+            yield np.asarray(X[start : start + rows])
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a reading library raises into a :class:`FileError` that names ``path``."""
+    try:
+        yield
+    except HammingbirdError:
+        raise
+    except MemoryError as error:
+        raise FileError(
+            f"{path} does not fit in memory: use stream(), or a smaller part"
+        ) from error
+    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FileError(
+            f"{path} cannot be read, it may be truncated or of another format: {reason}"
+        ) from error
+
+
+def frames(array: Array) -> Array:
+    """Return an array with its channels last, and without a channel axis where there is but one."""
+    if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
+        array = np.moveaxis(array, 1, 3)
+    return array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
+
+
+def vectors(array: Array) -> Array:
+    """Return the rows of ``array`` as vectors [n, d], truth values as bytes; copy only if needed."""
+    if array.dtype == np.bool_:
+        array = array.view(np.uint8)
+    return array if array.ndim == 2 else frames(array).reshape(len(array), -1)
+
+
+def images(array: Array) -> NDArray[np.uint8] | None:
+    """Return ``array`` as images if it can hold some: bytes [n, h, w] or [n, h, w, 3]."""
+    array = frames(array)
+    colours = array.ndim == 4 and array.shape[3] == 3
+    return array if array.dtype == np.uint8 and (array.ndim == 3 or colours) else None
+
+
+def vectors_shape(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Return the shape [n, d] of the vectors in an array of this shape, or refuse the array."""
+    if dtype.hasobject:
+        raise FileError(
+            f"{path} holds Python objects, which are never loaded: save an array of numbers"
+        )
+    if dtype.kind not in "biuf":
+        raise FileError(f"{path} holds {dtype} where vectors of numbers are expected")
+    if not 2 <= len(shape) <= 4:
+        raise FileError(
+            f"{path} must hold vectors [n, d] or images [n, h, w], its shape is {shape}"
+        )
+    if 0 in shape:
+        raise FileError(f"{path} is empty: its shape is {shape}")
+    return shape[0], int(np.prod(shape[1:], dtype=object))
+
+
+def labels(path: Path, y: Array, n: int) -> Array:
+    """Return labels [n] or label sets [n, c] of ``n`` rows, or say what is wrong with them."""
+    if y.dtype.hasobject:
+        raise FileError(
+            f"{path} has labels that are Python objects, which are never loaded: "
+            "save them as whole numbers or strings"
+        )
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim not in (1, 2) or len(y) != n:
+        raise FileError(f"{path} has labels of shape {y.shape} for {n} rows: one per row is needed")
+    if y.dtype.kind == "f":
+        whole = y.astype(np.int64) if np.isfinite(y).all() else None
+        if whole is None or (whole != y).any():
+            raise FileError(f"{path} has labels that are not whole numbers: {y.dtype}")
+        y = whole
+    if y.dtype.kind not in ("biu" if y.ndim == 2 else "biuUS"):
+        raise FileError(f"{path} has labels of type {y.dtype}: use whole numbers or strings")
+    if y.ndim == 2 and not np.isin(y, (0, 1)).all():
+        raise FileError(f"{path} has label sets with values other than 0 and 1")
+    return y

@@ -1,0 +1,158 @@
+"""What codes look like before any ranking: balance, correlation, distances, separation of classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hammingbird.codes import Codes, check_codes, hamming, pack, unpack
+from hammingbird.errors import InputError
+from hammingbird.evaluation.average_precision import Floats
+from hammingbird.evaluation.metrics import distance_counts
+from hammingbird.evaluation.ranking import Ranking
+
+BLOCK = 1 << 16
+
+
+def bit_balance(codes: ArrayLike, n_bits: int) -> Floats:
+    """Share of ones of every bit, [n_bits]; 0.5 is balanced."""
+    codes = _some(codes, n_bits)
+    ones = np.zeros(n_bits, np.int64)
+    for start in range(0, len(codes), BLOCK):
+        ones += (unpack(codes[start : start + BLOCK], n_bits) > 0).sum(axis=0)
+    return ones / len(codes)
+
+
+def bit_correlation(codes: ArrayLike, n_bits: int) -> Floats:
+    """Correlation of every pair of bits, [n_bits, n_bits]; a constant bit has 0 with all others."""
+    codes = _some(codes, n_bits)
+    products, sums = np.zeros((n_bits, n_bits)), np.zeros(n_bits)
+    for start in range(0, len(codes), BLOCK):
+        signs = unpack(codes[start : start + BLOCK], n_bits).astype(np.float32)
+        products += signs.T @ signs  # whole numbers up to 65,536: exact in float32
+        sums += signs.sum(axis=0)
+    means = sums / len(codes)
+    covariance = products / len(codes) - np.outer(means, means)
+    deviation = np.sqrt(np.diag(covariance))
+    scale = np.outer(deviation, deviation)
+    correlation = np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
+
+
+def code_usage(codes: ArrayLike, n_bits: int) -> tuple[int, float]:
+    """Return the number of distinct codes, and their entropy in bits (at most log2 of the items)."""
+    codes = _some(codes, n_bits)
+    rows = codes.view(np.dtype((np.void, codes.shape[1]))).ravel()
+    _, counts = np.unique(rows, return_counts=True)
+    return len(counts), _entropy(counts / len(codes))
+
+
+def distance_densities(ranking: Ranking) -> tuple[Floats, Floats]:
+    """Densities of the Hamming distance of relevant and of other pairs, [n_bits + 1] each.
+
+    MIHash, Fig. 3: the less they overlap, the better the codes. All zero if there is no such pair.
+    """
+    counts, relevant = (part.sum(axis=0, dtype=np.int64) for part in distance_counts(ranking))
+    others = counts - relevant
+    return relevant / max(1, relevant.sum()), others / max(1, others.sum())
+
+
+def mutual_information(ranking: Ranking) -> Floats:
+    """Bits that the distance to a query tells about relevance to it, [q] (MIHash, Eq. 4).
+
+    NaN for a query without relevant items.
+    """
+    counts, relevant = distance_counts(ranking)
+    others = counts - relevant
+    share = ranking.n_relevant / ranking.n_items
+    information = _entropy(_density(counts)) - (
+        share * _entropy(_density(relevant)) + (1 - share) * _entropy(_density(others))
+    )
+    return np.where(ranking.n_relevant > 0, information, np.nan)
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How far class centres are apart, against how far codes are from their own centre.
+
+    The ratio of the two is the Lower-Bound paper's diagnostic. It goes with average precision but
+    does not bound it; only ``perfect`` is a theorem.
+    """
+
+    min_inter: int
+    """Smallest Hamming distance of two class centres."""
+    max_intra: int
+    """Largest Hamming distance of a code to the centre of its class."""
+    intra_95: float
+    """95th percentile of those distances, which one outlier does not move."""
+
+    @property
+    def ratio(self) -> float:
+        """``min_inter / max_intra``, infinite if all codes are at their centre."""
+        return self.min_inter / self.max_intra if self.max_intra else float("inf")
+
+    @property
+    def ratio_95(self) -> float:
+        """``min_inter / intra_95``: the robust relative of the ratio."""
+        return self.min_inter / self.intra_95 if self.intra_95 else float("inf")
+
+    @property
+    def perfect(self) -> bool:
+        """Whether every code must rank all of its class first (triangle inequality)."""
+        return self.min_inter > 4 * self.max_intra
+
+
+def class_separation(
+    codes: ArrayLike, labels: ArrayLike, n_bits: int, centers: ArrayLike | None = None
+) -> Separation:
+    """Compare distances between and within classes of one label each.
+
+    ``centers`` are packed codes, one for each label in sorted order. Without them a centre is the
+    majority of every bit, ties being ones.
+    """
+    codes, labels = _some(codes, n_bits), np.asarray(labels)
+    if labels.shape != (len(codes),):
+        raise InputError(f"labels must be one per code, got {labels.shape} for {len(codes)} codes")
+    names, numbers = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+        raise InputError("separation needs codes of at least two classes")
+    chosen = (
+        _majority(codes, numbers, len(names), n_bits)
+        if centers is None
+        else check_codes(centers, n_bits, "centers")
+    )
+    if len(chosen) != len(names):
+        raise InputError(f"{len(chosen)} centers for {len(names)} classes: give one for each")
+    intra = np.bitwise_count(codes ^ chosen[numbers]).sum(axis=1, dtype=np.int64)
+    inter = hamming(chosen, chosen)[np.triu_indices(len(names), 1)]
+    return Separation(int(inter.min()), int(intra.max()), float(np.percentile(intra, 95)))
+
+
+def _majority(codes: Codes, numbers: NDArray[np.intp], n_classes: int, n_bits: int) -> Codes:
+    votes = np.zeros((n_classes, n_bits), np.int64)
+    for start in range(0, len(codes), BLOCK):
+        part = slice(start, start + BLOCK)
+        np.add.at(votes, numbers[part], unpack(codes[part], n_bits))
+    return pack(votes)
+
+
+def _density(counts: NDArray[Any]) -> Floats:
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+
+def _entropy(density: Floats) -> Any:
+    """Entropy in bits along the last axis."""
+    logs = np.log2(density, out=np.zeros_like(density), where=density > 0)
+    entropy = -(density * logs).sum(axis=-1)
+    return float(entropy) if np.ndim(entropy) == 0 else entropy
+
+
+def _some(codes: ArrayLike, n_bits: int) -> Codes:
+    codes = check_codes(codes, n_bits)
+    if not len(codes):
+        raise InputError("codes are empty: nothing to look at")
+    return codes

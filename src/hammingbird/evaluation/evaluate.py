@@ -1,0 +1,177 @@
+"""Measure codes or scores in one call, by the names of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hammingbird.codes import check_codes
+from hammingbird.errors import InputError
+from hammingbird.evaluation.average_precision import Floats
+from hammingbird.evaluation.metrics import mean
+from hammingbird.evaluation.names import parse_metric
+from hammingbird.evaluation.ranking import Ranking, ScoreChunk, check_sizes, score_block
+from hammingbird.evaluation.relevance import ListedNeighbors, Relevance, SameLabel
+from hammingbird.targets import Neighbors
+
+DEFAULT_METRICS = ("map", "map_worst", "map_best", "map@1000", "precision@100", "precision@h2")
+
+Truth = ArrayLike | Neighbors | None
+Rank = Callable[[Relevance, int, int], Ranking]
+
+
+def evaluate(
+    query_codes: ArrayLike,
+    database_codes: ArrayLike,
+    *,
+    n_bits: int,
+    query_labels: ArrayLike | None = None,
+    database_labels: ArrayLike | None = None,
+    neighbors: Truth = None,
+    relevance: Relevance | None = None,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    self_rows: ArrayLike | None = None,
+    progress: bool = False,
+) -> dict[str, float]:
+    """Measure a ranking by Hamming distance.
+
+    Give labels of both sides (1-D, or 0/1 label sets [n, c]), or the true ``neighbors`` of the
+    queries (database rows [n_queries, k], nearest first), or any other ``relevance``. With labels
+    and neighbours, labels say what is relevant and neighbours serve ``recallK@N`` alone.
+
+    Metrics by name, values are means over queries with anything relevant in the database:
+
+    - ``map``, ``map@T``: average precision, the expected value over the orders of tied items;
+      ``map_worst`` and ``map_best`` are its bounds. ``map@T`` divides by the relevant items found
+      among the first T, as the papers' code does, ``map_min@T`` by the smaller of T and all
+      relevant items.
+    - ``precision@N``, ``recall@N``, ``ndcg@N``: of the first N items, expected.
+    - ``precision@hR``, ``recall@hR``: within Hamming radius R. An empty ball has precision 0;
+      ``precision_nonempty@hR`` leaves it out (NaN if all are empty), ``nonempty@hR`` is the share
+      of the others.
+    - ``recallK@N``: share of the K nearest true neighbours among the first N.
+
+    Cutoffs beyond the database mean all of it. ``self_rows`` [n_queries] names the database row
+    that is the query itself and is left out, -1 for none. Memory is bounded by blocks of queries.
+    """
+    queries = check_codes(query_codes, n_bits, "query_codes")
+    database = check_codes(database_codes, n_bits, "database_codes")
+
+    def rank(rule: Relevance, start: int, stop: int) -> Ranking:
+        return Ranking.from_codes(
+            queries, database, n_bits, rule, self_rows=self_rows, start=start, stop=stop
+        )
+
+    truth = choose_relevance(len(database), query_labels, database_labels, neighbors, relevance)
+    check_sizes(truth, len(queries), len(database), self_rows)
+    step = max(1, min((1 << 22) // (n_bits + 1), (1 << 31) // len(database)))
+    return _measure(_names(metrics), truth, neighbors, rank, step, progress)
+
+
+def evaluate_scores(
+    score_chunk: ScoreChunk,
+    n_database: int,
+    *,
+    query_labels: ArrayLike | None = None,
+    database_labels: ArrayLike | None = None,
+    neighbors: Truth = None,
+    relevance: Relevance | None = None,
+    metrics: Sequence[str] = DEFAULT_METRICS[:-1],
+    self_rows: ArrayLike | None = None,
+    progress: bool = False,
+) -> dict[str, float]:
+    """Measure a ranking by real scores, highest first, as :func:`evaluate` does one by distance.
+
+    ``score_chunk(start, stop)`` gives the scores of the whole database for some queries (see
+    :func:`vector_scores` and :func:`asymmetric_scores`). Only exactly equal float32 scores tie.
+    Metrics within a Hamming radius are refused.
+    """
+    for name in _names(metrics):
+        if parse_metric(name).by_radius:
+            raise InputError(f"{name} needs codes: scores have no Hamming radius")
+
+    def rank(rule: Relevance, start: int, stop: int) -> Ranking:
+        return Ranking.from_scores(score_chunk, rule, self_rows=self_rows, start=start, stop=stop)
+
+    truth = choose_relevance(n_database, query_labels, database_labels, neighbors, relevance)
+    check_sizes(truth, truth.n_queries, n_database, self_rows)
+    step = score_block(n_database)
+    return _measure(_names(metrics), truth, neighbors, rank, step, progress)
+
+
+def choose_relevance(
+    n_database: int,
+    query_labels: ArrayLike | None = None,
+    database_labels: ArrayLike | None = None,
+    neighbors: Truth = None,
+    relevance: Relevance | None = None,
+) -> Relevance:
+    """Turn what the caller has into a rule: labels before neighbours, and nothing beside a rule."""
+    if (query_labels is None) != (database_labels is None):
+        raise InputError("labels are needed for both sides: query_labels and database_labels")
+    if relevance is not None:
+        if query_labels is not None:
+            raise InputError("give labels or relevance, not both")
+        return relevance
+    if query_labels is not None and database_labels is not None:
+        return SameLabel(query_labels, database_labels)
+    if neighbors is None:
+        raise InputError(
+            "what is relevant? Give query_labels and database_labels, neighbors, or relevance"
+        )
+    return ListedNeighbors(neighbors, n_database)
+
+
+def _names(metrics: Sequence[str]) -> list[str]:
+    return [metrics] if isinstance(metrics, str) else list(metrics)
+
+
+def _measure(
+    names: list[str],
+    truth: Relevance,
+    neighbors: Truth,
+    rank: Rank,
+    step: int,
+    progress: bool,
+) -> dict[str, float]:
+    from tqdm import tqdm
+
+    wanted = [parse_metric(name) for name in names]
+    ks = {metric.k for metric in wanted if metric.k is not None}
+    rules = {None: truth, **_first_neighbors(neighbors, ks, truth)}
+    values: dict[str, list[Floats]] = {metric.name: [] for metric in wanted}
+    blocks = range(0, truth.n_queries, step)
+    for start in tqdm(blocks, "evaluate", leave=False, disable=None if progress else True):
+        rankings: dict[Relevance, Ranking] = {}
+        for metric in wanted:
+            rule = rules[metric.k]
+            if rule not in rankings:
+                rankings[rule] = rank(rule, start, min(start + step, truth.n_queries))
+            values[metric.name].append(metric.per_query(rankings[rule]))
+    means = {name: mean(np.concatenate(parts)) for name, parts in values.items()}
+    for name, value in means.items():
+        if np.isnan(value) and not name.startswith("precision_nonempty"):
+            raise InputError("no query has a relevant item in the database: check labels and rows")
+    return means
+
+
+def _first_neighbors(neighbors: Truth, ks: set[int], truth: Relevance) -> dict[int, Relevance]:
+    """One rule for every K of recallK@N."""
+    if not ks:
+        return {}
+    if neighbors is None:
+        raise InputError(f"recall{min(ks)}@N needs neighbors: the true neighbors of the queries")
+    every = ListedNeighbors(neighbors, truth.n_database)
+    width = every.ids.shape[1]
+    if max(ks) > width or every.n_queries != truth.n_queries:
+        raise InputError(
+            f"recall{max(ks)}@N for {truth.n_queries} queries needs as many neighbors, "
+            f"got {every.ids.shape}"
+        )
+    same = isinstance(truth, ListedNeighbors) and np.array_equal(truth.ids, every.ids)
+    return {
+        k: truth if same and k == width else ListedNeighbors(every.ids[:, :k], truth.n_database)
+        for k in ks
+    }

@@ -1,0 +1,58 @@
+"""Real scores to rank by, one block of queries at a time: float vectors, and asymmetric scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hammingbird import kernels
+from hammingbird.codes import check_codes
+from hammingbird.errors import InputError
+from hammingbird.evaluation.ranking import ScoreChunk
+from hammingbird.targets import Measure
+
+SLAB = 8192
+
+
+def vector_scores(queries: ArrayLike, database: ArrayLike, measure: Measure = "l2") -> ScoreChunk:
+    """Score by minus the squared Euclidean distance, the inner product or the cosine of vectors.
+
+    This is what the codes replace. Scores are computed in double precision, slab by slab of the
+    database, which may be a memory map.
+    """
+    queries, database = np.asarray(queries), np.asarray(database)
+    if queries.ndim != 2 or database.ndim != 2 or queries.shape[1] != database.shape[1]:
+        raise InputError(
+            f"queries {queries.shape} and database {database.shape} must be matrices of equal width"
+        )
+    if measure not in ("l2", "inner", "cosine"):
+        raise InputError(f"measure must be 'l2', 'inner' or 'cosine', got {measure!r}")
+
+    def chunk(start: int, stop: int) -> NDArray[np.float32]:
+        block = np.asarray(queries[start:stop], np.float64)
+        squares = np.einsum("ij,ij->i", block, block)[:, None]
+        scores = np.empty((len(block), len(database)), np.float32)
+        for first in range(0, len(database), SLAB):
+            slab = np.asarray(database[first : first + SLAB], np.float64)
+            found = block @ slab.T
+            if measure != "inner":
+                slab_squares = np.einsum("ij,ij->i", slab, slab)
+                if measure == "l2":
+                    found = 2 * found - slab_squares - squares
+                else:  # the query's own norm does not change its ranking
+                    found /= np.sqrt(np.maximum(slab_squares, np.finfo(float).tiny))
+            scores[:, first : first + SLAB] = found
+        return scores
+
+    return chunk
+
+
+def asymmetric_scores(
+    query_scores: ArrayLike, database_codes: ArrayLike, n_bits: int
+) -> ScoreChunk:
+    """Score by the inner product of a query's real scores [q, n_bits] with the codes' +-1 bits."""
+    weights = np.ascontiguousarray(query_scores, np.float32)
+    database = check_codes(database_codes, n_bits, "database_codes")
+    if weights.ndim != 2 or weights.shape[1] != n_bits:
+        raise InputError(f"query_scores must have shape [n, {n_bits}], got {weights.shape}")
+    return lambda start, stop: kernels.scores(weights[start:stop], database, n_bits)

@@ -1,0 +1,247 @@
+"""Methods x bits x seeds on one task: a folder per cell with its codes, measured afterwards."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from hammingbird import catalog
+from hammingbird.codes import MAX_BITS, check_n_bits
+from hammingbird.datasets import Dataset
+from hammingbird.errors import FileError, InputError, MissingExtraError
+from hammingbird.experiments.measure import (
+    METRICS,
+    Measures,
+    measure_codes,
+    measure_float,
+)
+from hammingbird.experiments.results import Role, write_results
+from hammingbird.experiments.task import Task, as_dataset
+from hammingbird.storage import (
+    fingerprint,
+    load_folder,
+    read_manifest,
+    save_folder,
+    write_json,
+    write_manifest,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method at one length with one seed."""
+
+    method: str
+    bits: int
+    seed: int
+    role: Role = "method"
+
+    @property
+    def name(self) -> str:
+        """The cell's folder."""
+        return f"{self.method}-{self.bits}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What a finished cell left behind."""
+
+    query: NDArray[np.uint8]
+    database: NDArray[np.uint8]
+    query_scores: NDArray[np.float32]
+    seconds: dict[str, float]
+    fingerprint: str
+
+
+def compare(
+    train: Dataset | ArrayLike,
+    query: Dataset | ArrayLike,
+    database: Dataset | ArrayLike | None = None,
+    *,
+    methods: Sequence[str],
+    bits: Sequence[int],
+    seeds: Sequence[int] = (0,),
+    relevance: str = "neighbors:10",
+    out: str | os.PathLike[str],
+    metrics: Sequence[str] = (),
+    query_limit: int | None = None,
+    allow_overlap: bool = False,
+) -> dict[str, Any]:
+    """Compare methods; write ``results.json``, ``results.csv`` and ``report.html`` into ``out``.
+
+    Beside the methods asked for, the results always hold the float vectors' own ranking (the
+    ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
+    length. The database is the training part if it is left out. ``metrics`` adds names to the
+    default ones. Cells that ``out`` holds already are kept, so a stopped run goes on; a folder of
+    other data is refused.
+    """
+    task = _task(train, query, database, relevance, query_limit, allow_overlap)
+    cells = _cells(methods, bits, seeds, task.train.X.shape[1])
+    names = list(dict.fromkeys([*METRICS, *metrics]))
+    out = Path(out)
+    _claim(out, task)
+    records, curves, skipped = [], [], []
+    with tqdm(total=len(cells) + 1, desc="compare", unit="cell", disable=None) as bar:
+        float_measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
+        record = {"method": "float", "bits": None, "seed": None, "role": "ceiling"}
+        width = task.database.X.dtype.itemsize * task.database.X.shape[1]
+        records.append(_record(record, float_measures, {}, width))
+        curves.append({**record, "curves": float_measures["curves"]})
+        bar.update()
+        for cell in cells:
+            bar.set_postfix_str(cell.name)
+            record = {
+                "method": cell.method, "bits": cell.bits, "seed": cell.seed, "role": cell.role
+            }
+            try:
+                codes = _codes(out / "cells" / cell.name, cell, task)
+            except InputError as error:
+                skipped.append({**record, "why": str(error)})
+            else:
+                measures = _measured(
+                    out, cell.name, task, [*names, codes.fingerprint],
+                    lambda c=codes, b=cell.bits: measure_codes(
+                        task, c.query, c.database, c.query_scores, b, names
+                    ),
+                )
+                records.append(_record(record, measures, codes.seconds, codes.database.shape[1]))
+                curves.append({**record, "curves": measures["curves"]})
+            bar.update()
+    if all(record["role"] != "method" for record in records) and skipped:
+        raise InputError(f"no method could be run: {skipped[0]['why']}")
+    results = write_results(out, task.describe(), task.protocol, records, skipped)
+    _report(out, task, results, curves)
+    return results
+
+
+def _task(
+    train: Dataset | ArrayLike,
+    query: Dataset | ArrayLike,
+    database: Dataset | ArrayLike | None,
+    relevance: str,
+    query_limit: int | None,
+    allow_overlap: bool,
+) -> Task:
+    learn, ask = as_dataset(train, name="train"), as_dataset(query, name="query")
+    if query_limit is not None and query_limit < len(ask.X):
+        part = slice(0, query_limit)
+        ask = replace(
+            ask,
+            X=ask.X[part],
+            y=None if ask.y is None else ask.y[part],
+            images=None if ask.images is None else ask.images[part],
+            neighbors=None,
+        )
+    base = learn if database is None else as_dataset(database, name="database")
+    return Task(learn, ask, base, relevance, allow_overlap)
+
+
+def _cells(
+    methods: Sequence[str], bits: Sequence[int], seeds: Sequence[int], width: int
+) -> list[Cell]:
+    if not methods or not bits or not seeds:
+        raise InputError("compare needs at least one method, one number of bits and one seed")
+    asked = [catalog.get(name).name for name in methods]
+    lengths = [check_n_bits(n_bits) for n_bits in bits]
+    cells = {
+        cell.name: cell
+        for cell in [
+            *(Cell(m, b, s) for m in asked for b in lengths for s in seeds),
+            *(Cell("lsh", b, s, "floor") for b in lengths for s in seeds if "lsh" not in asked),
+        ]
+    }
+    if "sign" not in asked and width <= MAX_BITS:
+        cell = Cell("sign", width, seeds[0], "floor")
+        cells.setdefault(cell.name, cell)
+    return list(cells.values())
+
+
+def _claim(out: Path, task: Task) -> None:
+    """Note in the folder what it compares, or refuse a folder that holds something else."""
+    mine = {"data": task.describe(), "relevance": task.rule, "allow_overlap": task.allow_overlap}
+    note = out / "run.json"
+    if note.exists():
+        theirs = read_manifest(note, "run")
+        if {name: theirs.get(name) for name in mine} != mine:
+            raise FileError(f"{out} holds a run on other data or relevance: choose another --out")
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileError(f"{out} exists and is not a run of compare: choose another --out")
+    else:
+        write_manifest(note, "run", mine)
+
+
+def _codes(folder: Path, cell: Cell, task: Task) -> Codes:
+    """Fit and encode, unless the cell is there already."""
+    if not folder.exists():
+        hasher = catalog.make(cell.method, cell.bits, cell.seed)
+        start = time.perf_counter()
+        hasher.fit(task.train.X, task.train.y)
+        fitted = time.perf_counter()
+        database = hasher.transform(task.database.X)
+        encoded = time.perf_counter()
+        scores = hasher.project(task.query.X).astype(np.float32)
+        query = hasher.transform(task.query.X)
+
+        def write(temporary: Path) -> None:
+            np.save(temporary / "database.npy", database)
+            np.save(temporary / "query.npy", query)
+            np.save(temporary / "query_scores.npy", scores)
+
+        seconds = {"fit": fitted - start, "encode": encoded - fitted}
+        manifest = {"method": cell.method, "n_bits": cell.bits, "seed": cell.seed}
+        save_folder(folder, "cell", {**manifest, "seconds": seconds}, write)
+        hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
+    manifest, path = load_folder(folder, "cell")
+    arrays = [
+        np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("query", "database", "query_scores")
+    ]
+    return Codes(*arrays, manifest["seconds"], fingerprint(manifest))
+
+
+def _measured(out: Path, name: str, task: Task, asked: Sequence[str], measure: Any) -> Measures:
+    """Measure, or take what an earlier run measured of the same codes by the same rules."""
+    key = {"metrics": list(asked), "protocol": task.protocol}
+    path = out / "measures" / f"{name}.json"
+    if path.exists():
+        kept = read_manifest(path, "measures")
+        if kept["key"] == key:
+            return Measures(
+                metrics=kept["metrics"], asymmetric=kept["asymmetric"], curves=kept["curves"]
+            )
+    measures: Measures = measure()
+    write_manifest(path, "measures", {"key": key, **measures})
+    return measures
+
+
+def _record(
+    record: dict[str, Any], measures: Measures, seconds: dict[str, float], n_bytes: int
+) -> dict[str, Any]:
+    return {
+        **record,
+        "metrics": measures["metrics"],
+        "asymmetric": measures["asymmetric"],
+        "seconds": {"fit": 0.0, "encode": 0.0, **seconds},
+        "bytes_per_item": n_bytes,
+    }
+
+
+def _report(
+    out: Path, task: Task, results: dict[str, Any], curves: list[dict[str, Any]]
+) -> None:
+    from hammingbird.experiments.examples import show_examples
+    from hammingbird.experiments.report import write_report
+
+    write_json(out / "curves.json", {"schema": 1, "records": curves})
+    try:
+        write_report(out, results, curves, show_examples(out, task, results))
+    except MissingExtraError:
+        (out / "report.html").unlink(missing_ok=True)  # never an old report beside new results

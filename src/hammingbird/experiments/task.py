@@ -1,0 +1,176 @@
+"""What a comparison is about: train, query and database vectors, and what counts as relevant."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hammingbird.datasets import Dataset
+from hammingbird.errors import InputError
+from hammingbird.evaluation import (
+    ListedNeighbors,
+    Relevance,
+    SameLabel,
+    WithinDistance,
+    describe_protocol,
+    overlap,
+    percentile_threshold,
+)
+from hammingbird.targets import Measure, nearest_vectors
+
+RELEVANCE_FORMS = "labels, neighbors:K, inner:K or percentile:P"
+RECALL_NEIGHBORS = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """Vectors to learn from, to search with and to search in, and the rule of relevance."""
+
+    train: Dataset
+    query: Dataset
+    database: Dataset
+    rule: str
+    """``labels``, ``neighbors:K``, ``inner:K`` or ``percentile:P``."""
+    allow_overlap: bool = False
+
+    def __post_init__(self) -> None:
+        widths = {part.X.shape[1] for part in (self.train, self.query, self.database)}
+        if len(widths) > 1:
+            raise InputError(
+                "train, query and database must be equally wide, got "
+                + ", ".join(str(part.X.shape) for part in (self.train, self.query, self.database))
+            )
+        if 2 * self.overlap > len(self.query.X) and not self.allow_overlap:
+            raise InputError(
+                f"{self.overlap} of {len(self.query.X)} queries are rows of the database, and would "
+                "find themselves: give other queries, or allow the overlap (--allow-overlap), "
+                "which leaves each query's own row out of its results"
+            )
+        _parse(self.rule)
+
+    @property
+    def measure(self) -> Measure:
+        """How float vectors are compared: the ceiling that codes are held against."""
+        kind, _ = _parse(self.rule)
+        return {"labels": "cosine", "inner": "inner"}.get(kind, "l2")  # type: ignore[return-value]
+
+    @cached_property
+    def own_rows(self) -> NDArray[np.int64]:
+        """For every query the first identical database row, -1 if there is none."""
+        return overlap(self.query.X, self.database.X)
+
+    @property
+    def overlap(self) -> int:
+        """How many queries are also rows of the database."""
+        return int(np.count_nonzero(self.own_rows >= 0))
+
+    @property
+    def self_rows(self) -> NDArray[np.int64] | None:
+        """Rows to leave out of each query's results, if the overlap is allowed."""
+        return self.own_rows if self.allow_overlap and self.overlap else None
+
+    @cached_property
+    def neighbors(self) -> NDArray[np.int64]:
+        """The true nearest neighbours of every query, for ``recallK@N``, int64 [q, >= 10]."""
+        kind, value = _parse(self.rule)
+        k = max(RECALL_NEIGHBORS, int(value)) if kind in ("neighbors", "inner") else RECALL_NEIGHBORS
+        k = min(k, len(self.database.X) - (self.self_rows is not None))
+        measure: Measure = "inner" if kind == "inner" else "l2"
+        return nearest_vectors(
+            self.query.X, self.database.X, k, measure, exclude=self.self_rows
+        ).ids
+
+    @cached_property
+    def relevance(self) -> Relevance:
+        """The rule, applied to these queries and this database."""
+        kind, value = _parse(self.rule)
+        if kind == "labels":
+            for name, part in (("query", self.query), ("database", self.database)):
+                if part.y is None:
+                    raise InputError(
+                        f"the {name} file {part.name} has no labels: add them, or use "
+                        "--relevance neighbors:10"
+                    )
+            assert self.query.y is not None
+            assert self.database.y is not None
+            return SameLabel(self.query.y, self.database.y)
+        if kind == "percentile":
+            threshold = percentile_threshold(np.asarray(self.train.X), value)
+            return WithinDistance(self.query.X, self.database.X, threshold)
+        if value > len(self.database.X):
+            raise InputError(f"{self.rule}: the database has only {len(self.database.X)} rows")
+        return ListedNeighbors(self.neighbors[:, : int(value)], len(self.database.X))
+
+    @cached_property
+    def protocol(self) -> dict[str, Any]:
+        """Everything that decides what a metric means, for the result records."""
+        shared = (
+            len(self.train.X)
+            if self.train is self.database
+            else int(np.count_nonzero(overlap(self.train.X, self.database.X) >= 0))
+        )
+        return {
+            "rule": self.rule,
+            "float_measure": self.measure,
+            **describe_protocol(
+                self.relevance,
+                train_in_database=bool(shared),
+                query_in_database=bool(self.overlap),
+                self_rows=self.self_rows,
+            ),
+            "train_rows_in_database": shared,
+            "query_rows_in_database": self.overlap,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Names, sizes and fingerprints of the three parts."""
+        parts = {"train": self.train, "query": self.query, "database": self.database}
+        return {
+            "name": self.train.name,
+            **{
+                role: {
+                    "name": part.name,
+                    "rows": len(part.X),
+                    "width": part.X.shape[1],
+                    "dtype": str(part.X.dtype),
+                    "fingerprint": _fingerprint(part.X),
+                }
+                for role, part in parts.items()
+            },
+        }
+
+
+def as_dataset(data: Dataset | ArrayLike, y: ArrayLike | None = None, name: str = "") -> Dataset:
+    """Wrap plain arrays, so that people need not build a ``Dataset`` themselves."""
+    if isinstance(data, Dataset):
+        return data
+    X = np.asarray(data)
+    if X.ndim != 2 or not X.size:
+        raise InputError(f"{name} must be a matrix of vectors [n, d], got shape {X.shape}")
+    labels = None if y is None else np.asarray(y)
+    return Dataset(name=name or "array", X=X, y=labels, images=None, neighbors=None)
+
+
+def _parse(rule: str) -> tuple[str, float]:
+    kind, _, value = rule.partition(":")
+    try:
+        number = float(value) if value else 0.0
+    except ValueError:
+        number = -1.0
+    whole = kind in ("neighbors", "inner") and number >= 1 and number == int(number)
+    if whole or (kind == "percentile" and 0 < number < 100) or rule == "labels":
+        return kind, number
+    raise InputError(f"relevance must be {RELEVANCE_FORMS}, got {rule!r}")
+
+
+def _fingerprint(X: NDArray[Any]) -> str:
+    """Hash the shape, the type and up to 4,096 evenly spaced rows."""
+    rows = np.unique(np.linspace(0, len(X) - 1, 4096).astype(int))
+    digest = hashlib.sha256(f"{X.shape} {X.dtype}".encode())
+    digest.update(np.ascontiguousarray(X[rows]).data)
+    return digest.hexdigest()[:16]

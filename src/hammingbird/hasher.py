@@ -1,0 +1,207 @@
+"""The one contract: a hasher learns from vectors, projects to real scores and packs their signs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from safetensors.numpy import load_file, save_file
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from hammingbird.codes import MAX_BITS, Codes, check_n_bits, n_bytes, pack
+from hammingbird.errors import FileError, InputError
+from hammingbird.storage import Manifest, save_folder
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+CHUNK_VALUES = 1 << 22
+"""Values of X that are converted at a time: 16 MiB of float32."""
+
+STATE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*[A-Za-z0-9]_")
+
+
+class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+    """Base of all hashers: a scikit-learn transformer from vectors [n, d] to packed codes.
+
+    A method implements ``_fit`` and ``_project`` and keeps what it learned in attributes that end
+    in an underscore: arrays, numbers and strings, which ``save`` finds by themselves. ``X`` may be
+    any real array, memory-mapped or not; it is read in chunks of rows.
+    """
+
+    n_bits: int | None
+
+    max_bits_rule: ClassVar[str] = ""
+    """What to use instead when ``n_bits`` is above the method's own limit."""
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn from vectors ``X`` [n, d] and, if the method is supervised, targets ``y``."""
+        X = self._check(X, reset=True)
+        limit = self._max_bits(X.shape[1])
+        self.n_bits_ = min(limit, X.shape[1]) if self.n_bits is None else check_n_bits(self.n_bits)
+        if self.n_bits_ > limit:
+            raise InputError(
+                f"{type(self).__name__} gives at most {limit} bits for "
+                f"n_features={X.shape[1]}, got n_bits={self.n_bits_}. {self.max_bits_rule}".strip()
+            )
+        for chunk in row_chunks(X):
+            _check_finite(chunk.values, chunk.start)
+        self._fit(X, y)
+        for name, array in self._get_state()[0].items():
+            setattr(self, name, array)  # in C order, as a loaded one: BLAS rounds by memory order
+        return self
+
+    def project(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Return the real scores [n, n_bits] whose signs are the bits."""
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        scores = np.empty((len(X), self.n_bits_), np.float64 if X.dtype == np.float64 else np.float32)
+        for chunk in row_chunks(X):
+            scores[chunk.start : chunk.stop] = self._project_chunk(chunk)
+        return scores
+
+    def transform(self, X: ArrayLike) -> Codes:
+        """Return packed codes, uint8 [n, ceil(n_bits / 8)], most significant bit first."""
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        codes = np.empty((len(X), n_bytes(self.n_bits_)), np.uint8)
+        for chunk in row_chunks(X):
+            codes[chunk.start : chunk.stop] = pack(self._project_chunk(chunk))
+        return codes
+
+    @abstractmethod
+    def _fit(self, X: NDArray[Any], y: Any) -> None:
+        """Learn from validated, finite ``X`` [n, d] of any real dtype; ``n_bits_`` is set."""
+
+    @abstractmethod
+    def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Scores [n, n_bits] of a chunk of finite float rows [n, d]."""
+
+    def _max_bits(self, n_features: int) -> int:
+        """Most bits the method can give for vectors of this width."""
+        return MAX_BITS
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write ``hasher.json`` and ``state.safetensors`` into a new folder.
+
+        Raises :class:`FileError` if the folder exists (unless ``overwrite`` and it is a hasher).
+        """
+        check_is_fitted(self)
+        arrays, values = self._get_state()
+        parameters = self.get_params(deep=False)
+        try:
+            json.dumps(parameters)
+        except TypeError as error:
+            raise InputError(
+                f"cannot save {type(self).__name__}: its parameters must be numbers, strings or "
+                f"None ({error}); use an integer random_state"
+            ) from error
+        manifest: Manifest = {
+            "class": type(self).__name__,
+            "parameters": parameters,
+            "n_bits": self.n_bits_,
+            "state": values,
+        }
+        save_folder(
+            folder,
+            "hasher",
+            manifest,
+            lambda temporary: save_file(arrays, temporary / "state.safetensors"),
+            overwrite=overwrite,
+        )
+
+    @classmethod
+    def _restore(cls, manifest: Manifest, folder: Path) -> Self:
+        """Rebuild a fitted hasher of this class from what ``save`` wrote."""
+        try:
+            hasher = cls(**manifest["parameters"])
+            arrays = load_file(folder / "state.safetensors")
+            for name, value in {**manifest["state"], **arrays}.items():
+                if not STATE_NAME.fullmatch(name) or hasattr(cls, name):
+                    raise ValueError(f"{name!r} is not a learned attribute")
+                setattr(hasher, name, value)
+            hasher.n_bits_ = check_n_bits(manifest["n_bits"])
+            if hasattr(hasher, "feature_names_in_"):
+                hasher.feature_names_in_ = np.asarray(hasher.feature_names_in_, object)
+        except FileError:
+            raise
+        except Exception as error:
+            raise FileError(f"{folder} is not a readable {cls.__name__}: {error}") from error
+        return hasher
+
+    def _get_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Split the learned attributes into arrays and JSON values."""
+        arrays: dict[str, NDArray[Any]] = {}
+        values: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if not STATE_NAME.fullmatch(name):
+                continue
+            if name == "feature_names_in_":
+                values[name] = [str(feature) for feature in value]
+            elif isinstance(value, np.ndarray):
+                arrays[name] = np.ascontiguousarray(value)
+            else:
+                values[name] = value.item() if isinstance(value, np.generic) else value
+        return arrays, values
+
+    def _check(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
+        try:
+            checked: NDArray[Any] = validate_data(
+                self, X, reset=reset, dtype="numeric", ensure_all_finite=False
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        return checked
+
+    def _project_chunk(self, chunk: Chunk) -> NDArray[np.floating]:
+        _check_finite(chunk.values, chunk.start)
+        return self._project(chunk.values)
+
+    @property
+    def _n_features_out(self) -> int:
+        return n_bytes(self.n_bits_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class Chunk:
+    """Consecutive rows of a larger matrix as floats: double precision stays, the rest is single."""
+
+    def __init__(self, X: NDArray[Any], start: int, stop: int) -> None:
+        self.start = start
+        self.stop = min(stop, len(X))
+        dtype = np.float64 if X.dtype == np.float64 else np.float32
+        self.values: NDArray[np.floating] = np.asarray(X[start:stop], dtype)
+
+
+def row_chunks(X: NDArray[Any]) -> Iterator[Chunk]:
+    """Cut ``X`` [n, d] into chunks of about 16 MiB."""
+    step = max(1, CHUNK_VALUES // max(1, X.shape[1]))
+    for start in range(0, len(X), step):
+        yield Chunk(X, start, start + step)
+
+
+def _check_finite(values: NDArray[np.floating], first_row: int) -> None:
+    # A finite sum proves that all values are; only an infinite one needs a look at each.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum(dtype=np.float64)):
+            return
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, column = bad[0]
+        what = "NaN" if np.isnan(values[row, column]) else "infinity"
+        raise InputError(
+            f"X has {what} in row {first_row + row}, column {column}: "
+            "drop the row or fill the value in"
+        )

@@ -1,0 +1,115 @@
+"""The NumPy twin of ``native.cpp``: the same functions, the same results, no compiler needed.
+
+The caller (:mod:`hammingbird.kernels`) has checked all arguments and cut the queries into chunks, so
+that a [chunk, n_database] matrix fits in memory. ``threads`` is taken and ignored.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint8]
+Rows = NDArray[np.int64]
+Distances = NDArray[np.uint16]
+Counts = NDArray[np.uint32]
+Scores = NDArray[np.float32]
+
+
+def distances(queries: Codes, database: Codes) -> Distances:
+    """All Hamming distances, uint16 [n_queries, n_database]."""
+    left, right = _words(queries), _words(database)
+    found = np.zeros((len(left), len(right)), np.uint16)
+    for word in range(left.shape[1]):
+        found += np.bitwise_count(left[:, word, None] ^ right[None, :, word])
+    return found
+
+
+def nearest(queries: Codes, database: Codes, k: int, threads: int = 1) -> tuple[Rows, Distances]:
+    """Exact ``k`` nearest rows by (distance, row)."""
+    n = len(database)
+    # A key of distance and row is unique, so any selection by it breaks ties by row.
+    keys = distances(queries, database).astype(np.int64) * n + np.arange(n)
+    if k < n:
+        keys = np.partition(keys, k - 1, axis=1)[:, :k]
+    keys.sort(axis=1)
+    return keys % n, (keys // n).astype(np.uint16)
+
+
+def within(
+    queries: Codes, database: Codes, radius: int, threads: int = 1
+) -> tuple[Rows, Rows, Distances]:
+    """All rows at most ``radius`` away, query by query, by (distance, row)."""
+    found = distances(queries, database)
+    query, rows = np.nonzero(found <= radius)
+    hits = found[query, rows]
+    order = np.lexsort((rows, hits, query))
+    offsets = np.zeros(len(queries) + 1, np.int64)
+    np.cumsum(np.bincount(query, minlength=len(queries)), out=offsets[1:])
+    return offsets, rows[order], hits[order]
+
+
+def histograms(
+    queries: Codes,
+    database: Codes,
+    n_bits: int,
+    relevant: NDArray[np.bool_] | None = None,
+    threads: int = 1,
+) -> tuple[Counts, Counts | None]:
+    """Per query, how many rows lie at each distance 0..n_bits: all, and the relevant ones."""
+    shape = (len(queries), n_bits + 1)
+    bins = distances(queries, database) + np.arange(len(queries))[:, None] * (n_bits + 1)
+    size = shape[0] * shape[1]
+    everything = np.bincount(bins.ravel(), minlength=size).astype(np.uint32).reshape(shape)
+    if relevant is None:
+        return everything, None
+    some = np.bincount(bins[relevant], minlength=size).astype(np.uint32).reshape(shape)
+    return everything, some
+
+
+def scores(query_scores: Scores, database: Codes, n_bits: int, threads: int = 1) -> Scores:
+    """Sum of +-1 bits weighted by the query's scores, float32 [n_queries, n_database].
+
+    The order of the additions is part of the contract: four scores make half a byte, first to last;
+    two halves make a byte; bytes are added first to last.
+    """
+    found = np.zeros((len(query_scores), len(database)), np.float32)
+    for byte in range(database.shape[1]):
+        table = _byte_table(query_scores[:, 8 * byte : min(8 * byte + 8, n_bits)])
+        found += np.take(table, database[:, byte], axis=1)
+    return found
+
+
+def best(
+    query_scores: Scores, database: Codes, n_bits: int, k: int, threads: int = 1
+) -> tuple[Rows, Scores]:
+    """Rows of the ``k`` largest scores, ties by row."""
+    found = scores(query_scores, database, n_bits)
+    rows = np.empty((len(found), k), np.int64)
+    for query, row in enumerate(found):
+        bound = np.partition(row, len(row) - k)[len(row) - k]
+        candidates = np.flatnonzero(row >= bound)
+        rows[query] = candidates[np.argsort(-row[candidates], kind="stable")[:k]]
+    return rows, np.take_along_axis(found, rows, axis=1)
+
+
+def _byte_table(some: Scores) -> Scores:
+    """Score of each of the 256 values of a byte, float32 [n_queries, 256]."""
+    high, low = _half_table(some[:, :4]), _half_table(some[:, 4:])
+    return (high[:, :, None] + low[:, None, :]).reshape(len(some), 256)
+
+
+def _half_table(some: Scores) -> Scores:
+    table = np.zeros((len(some), 1), np.float32)
+    for bit in range(4):
+        # A padding bit counts for nothing, whatever its value.
+        weight = some[:, bit, None] if bit < some.shape[1] else np.float32(0)
+        table = np.stack((table - weight, table + weight), axis=2).reshape(len(some), -1)
+    return table
+
+
+def _words(codes: Codes) -> NDArray[np.uint64]:
+    """Codes as 8-byte words, zero bytes at the end."""
+    padded = np.zeros((len(codes), -(-codes.shape[1] // 8) * 8), np.uint8)
+    padded[:, : codes.shape[1]] = codes
+    return padded.view(np.uint64)

@@ -1,0 +1,301 @@
+"""Every hasher of the catalog keeps the contract, found by discovery."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+import hammingbird as hb
+from hammingbird.codes import n_bytes
+
+METHODS = list(hb.METHODS)
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    return hb.METHODS[request.param]
+
+
+def fitted(method, clusters, n_bits=12):
+    X, y = clusters
+    return method.make(n_bits=n_bits, random_state=0).fit(X, y)
+
+
+def test_scikit_learn_accepts_it(method):
+    n_bits = None if method.make().n_bits is None else 2
+    with pytest.MonkeyPatch.context() as patch:
+        # SciPy looks for an array API setting that scikit-learn's checks need; its absence warns.
+        patch.setenv("SCIPY_ARRAY_API", "1")
+        results = check_estimator(method.make(n_bits, 0), on_skip=None, on_fail=None)
+    failed = [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"]
+    assert not failed
+
+
+@pytest.mark.parametrize("n_bits", [1, 7, 8, 12, 20])
+def test_codes_are_the_packed_signs_of_the_scores(method, clusters, n_bits):
+    X, _ = clusters
+    hasher = fitted(method, clusters, n_bits)
+    scores, codes = hasher.project(X), hasher.transform(X)
+    assert scores.shape == (len(X), n_bits)
+    assert codes.shape == (len(X), n_bytes(n_bits))
+    assert codes.dtype == np.uint8
+    np.testing.assert_array_equal(codes, hb.pack(scores))
+
+
+def test_saved_hashers_give_identical_codes(method, clusters, tmp_path):
+    X, _ = clusters
+    hasher = fitted(method, clusters)
+    hasher.save(tmp_path / "model")
+    loaded = hb.load(tmp_path / "model")
+    assert type(loaded) is type(hasher)
+    assert loaded.get_params() == hasher.get_params()
+    np.testing.assert_array_equal(loaded.transform(X), hasher.transform(X))
+    np.testing.assert_array_equal(loaded.project(X), hasher.project(X))
+
+
+def test_same_seed_same_codes(method, clusters):
+    X, _ = clusters
+    np.testing.assert_array_equal(
+        fitted(method, clusters).transform(X), fitted(method, clusters).transform(X)
+    )
+
+
+def test_dtypes_and_memory_maps_agree(method, clusters, tmp_path):
+    X, y = clusters
+    X = X.astype(np.float32)
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    hasher = method.make(12, 0).fit(X, y)
+    clear = np.abs(hasher.project(X.astype(np.float64))) > 1e-4
+    for other in (X.astype(np.float64), mapped, np.asfortranarray(X), X.tolist()):
+        again = method.make(12, 0).fit(other, y)
+        same = hb.unpack(again.transform(other), 12) == hb.unpack(hasher.transform(X), 12)
+        assert same[clear].all()
+    np.testing.assert_array_equal(hasher.transform(mapped), hasher.transform(X))
+
+
+def test_integer_vectors(method, clusters):
+    X, y = clusters
+    pixels = np.clip(X * 10 + 100, 0, 255).astype(np.uint8)
+    hasher = method.make(12, 0).fit(pixels, y)
+    np.testing.assert_array_equal(
+        hasher.transform(pixels), hasher.transform(pixels.astype(np.float32))
+    )
+
+
+def test_rows_are_encoded_one_by_one_as_together(method, clusters, monkeypatch):
+    X, _ = clusters
+    hasher = fitted(method, clusters)
+    together = hasher.transform(X)
+    np.testing.assert_array_equal(hasher.transform(X[:1]), together[:1])
+    monkeypatch.setattr("hammingbird.hasher.CHUNK_VALUES", 7 * X.shape[1])
+    np.testing.assert_array_equal(hasher.transform(X), together)
+
+
+def test_a_constant_column_does_no_harm(method, clusters):
+    X, y = clusters
+    X = X.copy()
+    X[:, 3] = 5.0
+    scores = method.make(12, 0).fit(X, y).project(X)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_not_finite_values_are_refused_with_their_row(method, clusters, value, word):
+    X, y = clusters
+    hasher = fitted(method, clusters)
+    X = X.copy()
+    X[17, 4] = value
+    for call in (lambda: method.make(12, 0).fit(X, y), lambda: hasher.transform(X)):
+        with pytest.raises(hb.InputError, match=f"{word} in row 17, column 4"):
+            call()
+
+
+def test_wrong_width_and_empty_arrays_are_refused(method, clusters):
+    X, y = clusters
+    hasher = fitted(method, clusters)
+    with pytest.raises(hb.InputError, match="features"):
+        hasher.transform(X[:, :5])
+    for empty in (X[:0], X[:, :0]):
+        with pytest.raises(hb.InputError, match="0 (sample|feature)"):
+            method.make(12, 0).fit(empty, y[:0])
+
+
+@pytest.mark.parametrize("n_bits", [0, -3, 4097, 2.5, "16", True])
+def test_impossible_numbers_of_bits_are_refused(method, clusters, n_bits):
+    X, y = clusters
+    with pytest.raises(hb.InputError, match="n_bits must be"):
+        method.make(random_state=0).set_params(n_bits=n_bits).fit(X, y)
+
+
+def test_more_bits_than_the_method_gives_are_refused_or_given(method, clusters):
+    X, y = clusters
+    try:
+        hasher = method.make(50, 0).fit(X, y)
+    except hb.InputError as error:
+        assert "at most 20 bits" in str(error)
+        assert "LSH" in str(error)
+    else:
+        assert hasher.transform(X).shape == (len(X), 7)
+
+
+def test_pipelines_clone_and_pandas_output(method, clusters):
+    X, y = clusters
+    pipeline = make_pipeline(StandardScaler(), method.make(12, 0)).set_output(transform="pandas")
+    frame = clone(pipeline).fit(X, y).transform(X)
+    assert frame.shape == (len(X), 2)
+    assert list(frame.columns) == list(pipeline.fit(X, y).get_feature_names_out())
+
+
+def test_grid_search_tunes_it_by_the_neighbours_its_codes_find(method, clusters):
+    X, y = clusters
+    parameters = {"hash__n_bits": [4, 12]}
+    pipeline = make_pipeline(
+        method.make(12, 0),
+        FunctionTransformer(lambda codes: np.unpackbits(codes, axis=1).astype(float)),
+        KNeighborsClassifier(3, metric="manhattan"),
+    )
+    pipeline.steps[0] = ("hash", pipeline.steps[0][1])
+    search = GridSearchCV(pipeline, parameters, cv=3).fit(X, y)
+    assert search.best_score_ > 1 / 6 or method.name == "sign"
+
+
+class TestSavedFolders:
+    def save(self, clusters, folder: Path) -> Path:
+        hb.ITQ(12, random_state=0).fit(clusters[0]).save(folder)
+        return folder
+
+    def test_says_what_it_is(self, clusters, tmp_path):
+        folder = self.save(clusters, tmp_path / "model")
+        manifest = json.loads((folder / "hasher.json").read_text())
+        assert manifest["class"] == "ITQ"
+        assert manifest["n_bits"] == 12
+        assert manifest["format"] == 1
+        assert manifest["bit_order"] == "msb-first"
+        assert manifest["parameters"] == {"max_iter": 50, "n_bits": 12, "random_state": 0}
+
+    def test_is_not_written_over(self, clusters, tmp_path):
+        folder = self.save(clusters, tmp_path / "model")
+        before = (folder / "hasher.json").read_bytes()
+        with pytest.raises(hb.FileError, match="exists already"):
+            self.save(clusters, folder)
+        assert (folder / "hasher.json").read_bytes() == before
+        hb.LSH(12, random_state=0).fit(clusters[0]).save(folder, overwrite=True)
+        assert isinstance(hb.load(folder), hb.LSH)
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+    def test_other_folders_are_never_replaced(self, clusters, tmp_path):
+        (tmp_path / "thesis").mkdir()
+        with pytest.raises(hb.FileError, match="not replaced"):
+            hb.LSH(12, random_state=0).fit(clusters[0]).save(tmp_path / "thesis", overwrite=True)
+
+    @pytest.mark.parametrize("file", ["hasher.json", "state.safetensors"])
+    def test_truncated(self, clusters, tmp_path, file):
+        folder = self.save(clusters, tmp_path / "model")
+        content = (folder / file).read_bytes()
+        (folder / file).write_bytes(content[: len(content) // 2])
+        with pytest.raises(hb.FileError, match=r"truncated|cannot be read"):
+            hb.load(folder)
+
+    def test_altered_state(self, clusters, tmp_path):
+        folder = self.save(clusters, tmp_path / "model")
+        content = bytearray((folder / "state.safetensors").read_bytes())
+        content[-1] ^= 1
+        (folder / "state.safetensors").write_bytes(content)
+        with pytest.raises(hb.FileError, match="altered"):
+            hb.load(folder)
+
+    def test_altered_manifest(self, clusters, tmp_path):
+        folder = self.save(clusters, tmp_path / "model")
+        text = (folder / "hasher.json").read_text()
+        (folder / "hasher.json").write_text(text.replace('"max_iter": 50', '"max_iter": 51'))
+        with pytest.raises(hb.FileError, match="altered"):
+            hb.load(folder)
+
+    def test_missing_file(self, clusters, tmp_path):
+        folder = self.save(clusters, tmp_path / "model")
+        (folder / "state.safetensors").unlink()
+        with pytest.raises(hb.FileError, match="missing"):
+            hb.load(folder)
+
+    def test_newer(self, clusters, tmp_path, monkeypatch):
+        monkeypatch.setattr("hammingbird.storage.FORMAT", 2)
+        folder = self.save(clusters, tmp_path / "model")
+        monkeypatch.undo()
+        with pytest.raises(hb.FileError, match="upgrade"):
+            hb.load(folder)
+
+    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"kind": "hasher"}', "\x00\xff"])
+    def test_foreign(self, tmp_path, content):
+        (tmp_path / "hasher.json").write_text(content)
+        with pytest.raises(hb.FileError):
+            hb.load(tmp_path)
+        with pytest.raises(hb.FileError, match="not a saved hasher"):
+            hb.load(tmp_path / "nothing")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"class": "Popen"},
+            {"class": "os.system"},
+            {"parameters": {"command": "echo"}},
+            {"state": {"fit": 1}},
+            {"state": {"__class__": "x"}},
+            {"n_bits": "many"},
+        ],
+    )
+    def test_hostile_but_well_signed(self, clusters, tmp_path, change):
+        from hammingbird.storage import save_folder
+
+        hb.ITQ(12, random_state=0).fit(clusters[0]).save(tmp_path / "good")
+        manifest = json.loads((tmp_path / "good" / "hasher.json").read_text())
+        state = (tmp_path / "good" / "state.safetensors").read_bytes()
+        keep = {k: manifest[k] for k in ("class", "parameters", "n_bits", "state")}
+        save_folder(
+            tmp_path / "bad",
+            "hasher",
+            {**keep, **change},
+            lambda folder: (folder / "state.safetensors").write_bytes(state),
+        )
+        with pytest.raises(hb.FileError):
+            hb.load(tmp_path / "bad")
+
+    def test_a_full_disk_leaves_nothing_behind(self, clusters, tmp_path, monkeypatch):
+        def full(*_args, **_kwargs):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("hammingbird.hasher.save_file", full)
+        with pytest.raises(hb.FileError, match="No space left"):
+            self.save(clusters, tmp_path / "model")
+        assert not list(tmp_path.iterdir())
+
+    def test_parameters_that_are_not_json(self, clusters, tmp_path):
+        hasher = hb.LSH(12, random_state=np.random.RandomState(0)).fit(clusters[0])
+        with pytest.raises(hb.InputError, match="integer random_state"):
+            hasher.save(tmp_path / "model")
+
+
+def test_importing_the_package_loads_neither_torch_nor_scikit_learn():
+    script = "import sys, hammingbird; print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_loads():
+    for name in hb.__all__:
+        assert getattr(hb, name) is not None
+    with pytest.raises(AttributeError):
+        hb.nothing
