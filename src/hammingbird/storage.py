@@ -115,7 +115,7 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     """Read a JSON manifest of this package, refusing what is foreign, altered or newer."""
     try:
         manifest = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise FileError(f"{path.parent} is not a saved {kind}: {path.name} is missing") from None
     except (OSError, ValueError) as error:
         raise FileError(f"{path} cannot be read: {error}") from error
@@ -129,6 +129,31 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     if manifest.pop("sha256", None) != _digest(manifest):
         raise FileError(f"{path} was altered after it was saved: save it again")
     return manifest
+
+
+def write_manifest(path: Path, kind: str, manifest: Manifest) -> None:
+    """Write a manifest that stands alone, such as the one beside a codes file."""
+    content = _stamp(kind, manifest)
+    write_json(path, {**content, "sha256": _digest(content)})
+
+
+def describe(path: str | os.PathLike[str]) -> Manifest:
+    """Say in a few lines what a saved folder or a codes file is; verifies every checksum."""
+    path = Path(path)
+    if path.is_dir():
+        for kind in ("hasher", "index", "run"):
+            if (path / f"{kind}.json").is_file():
+                if kind == "run":
+                    manifest = read_manifest(path / "run.json", kind)
+                else:
+                    manifest, _ = load_folder(path, kind)
+                size = sum(file["bytes"] for file in manifest.pop("files", {}).values())
+                return {**manifest, **({"bytes": size} if size else {})}
+        raise FileError(f"{path} is not a folder that Hammingbird wrote")
+    codes, n_bits, manifest = read_codes(path)
+    return {
+        "kind": "codes", **manifest, "rows": len(codes), "n_bits": n_bits, "bytes": codes.nbytes
+    }
 
 
 def fingerprint(manifest: Manifest) -> str:
@@ -166,8 +191,9 @@ def write_codes(
         del out
         beside = _beside(path)
         beside.unlink(missing_ok=True)  # never an old description beside new codes
-    content = _stamp("codes", {"n_bits": n_bits, "rows": rows, "made_by": made_by or {}})
-    write_json(beside, {**content, "sha256": _digest(content)})
+    write_manifest(
+        beside, "codes", {"n_bits": n_bits, "rows": rows, "made_by": made_by or {}}
+    )
 
 
 def read_codes(
@@ -180,7 +206,7 @@ def read_codes(
     path = Path(path)
     try:
         codes = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise FileError(f"{path} does not exist") from None
     except (OSError, ValueError, EOFError) as error:
         raise FileError(f"{path} is not a readable .npy file of codes: {error}") from error

@@ -1,7 +1,7 @@
 """File formats people really have, the published split protocols, a bundled sample."""
 
 from hammingbird.datasets.bundled import digits
-from hammingbird.datasets.load import load, shape, stream
+from hammingbird.datasets.files import load, shape, stream
 from hammingbird.datasets.source import Dataset
 from hammingbird.datasets.splits import SPLITS, Split
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from hammingbird.datasets.source import (
     Source,
     images,
     labels,
+    listed,
     reading,
     vectors,
     vectors_shape,
@@ -38,7 +40,7 @@ class ArrayFile(Source):
 
     def __init__(self, path: Path) -> None:
         with reading(path), path.open("rb") as stream:
-            header = _header(stream)
+            header = _checked_header(stream, path.stat().st_size)
         self.path = path
         self.shape = vectors_shape(path, header.shape, header.dtype)
 
@@ -72,12 +74,14 @@ class ArchiveFile(Source):
         if pictures is None and "images" in self._headers and self._key != "images":
             pictures = images(self._read("images"))
             pictures = pictures if pictures is not None and len(pictures) == len(array) else None
+        names = self._headers.get("classes")
+        has_names = names is not None and names.dtype.kind in "US" and len(names.shape) == 1
         return Dataset(
             self.path.name,
             vectors(array),
             None if y is None else labels(self.path, y, len(array)),
             pictures,
-            classes=self._read("classes") if "classes" in self._headers else None,
+            classes=self._read("classes") if has_names else None,
         )
 
     def blocks(self, rows: int) -> Iterator[Array]:
@@ -102,7 +106,7 @@ class ArchiveFile(Source):
                 yield vectors(block)
 
     def _choose(self, array: str | None) -> str:
-        found = ", ".join(self._headers) or "no array"
+        found = listed(self._headers)
         if array is not None:
             if array not in self._headers:
                 raise FileError(f"{self.path} has no array {array!r}, it has: {found}")
@@ -133,18 +137,29 @@ class ArchiveFile(Source):
 
 def _header(stream: IO[bytes]) -> Header:
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return Header(*np.lib.format.read_array_header_1_0(stream))
-    if version == (2, 0):
-        return Header(*np.lib.format.read_array_header_2_0(stream))
-    raise ValueError(f"version {version} of the npy format")
+    try:
+        if version == (1, 0):
+            header = Header(*np.lib.format.read_array_header_1_0(stream))
+        elif version == (2, 0):
+            header = Header(*np.lib.format.read_array_header_2_0(stream))
+        else:
+            raise ValueError(f"version {version} of the npy format")
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise ValueError(f"no npy header: {error}") from error
+    if min(header.shape, default=0) < 0:
+        raise ValueError(f"negative shape {header.shape}")
+    return header
 
 
 def _member_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
-    """Read a member's header and check it against the member's size, before anything is allocated."""
     with archive.open(member) as stream:
-        header = _header(stream)
-        promised = header.dtype.itemsize * int(np.prod(header.shape, dtype=object))
-        if not header.dtype.hasobject and promised != member.file_size - stream.tell():
-            raise ValueError(f"{member.filename} is not as long as its header says")
+        return _checked_header(stream, member.file_size)
+
+
+def _checked_header(stream: IO[bytes], size: int) -> Header:
+    """Read a header and hold it against the size of the stream, before anything is allocated."""
+    header = _header(stream)
+    promised = header.dtype.itemsize * int(np.prod(header.shape, dtype=object))
+    if not header.dtype.hasobject and promised != size - stream.tell():
+        raise ValueError(f"the header promises {promised} bytes, {size - stream.tell()} follow")
     return header

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird.datasets.source import Array, Dataset, Part, Source, reading, vectors_shape
+from hammingbird.datasets.source import Array, Dataset, Part, Source, listed, reading, vectors_shape
 from hammingbird.errors import FileError, MissingExtraError
 
 KEYS: dict[Part, str] = {"train": "train", "query": "test"}
@@ -32,7 +32,8 @@ class Hdf5File(Source):
         """Map or read the part; a query part brings its neighbours."""
         with reading(self.path), _open(self.path) as file:
             values = self._values(file)
-            offset = values.id.get_offset()  # None if the values are chunked or compressed
+            # None if the values are chunked or compressed.
+            offset = None if file.userblock_size else values.id.get_offset()
             X = (
                 values[:]
                 if offset is None
@@ -52,9 +53,7 @@ class Hdf5File(Source):
     def _values(self, file: Any) -> Any:
         values = file.get(self._key)
         if not hasattr(values, "dtype"):
-            raise FileError(
-                f"{self.path} has no array {self._key!r}, it has: {', '.join(file) or 'nothing'}"
-            )
+            raise FileError(f"{self.path} has no array {self._key!r}, it has: {listed(file)}")
         return values
 
     def _neighbors(self, file: Any) -> NDArray[np.int64]:

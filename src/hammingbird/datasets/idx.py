@@ -27,8 +27,6 @@ class IdxFile(Source):
         self._sizes = _sizes(path)
         if len(self._sizes) == DIMENSIONS_OF_LABELS:
             raise FileError(f"{path} holds labels: pass the file of the images beside it")
-        if 0 in self._sizes:
-            raise FileError(f"{path} is empty: its shape is {self._sizes}")
         self.shape = (self._sizes[0], int(np.prod(self._sizes[1:], dtype=object)))
 
     def load(self) -> Dataset:
@@ -42,13 +40,14 @@ class IdxFile(Source):
 
     def blocks(self, rows: int) -> Iterator[Array]:
         """Unpack the images block by block."""
-        n, width = self.shape
+        n = self.shape[0]
         with _open(self.path) as stream:
             stream.read(_header_bytes(self._sizes))
             for start in range(0, n, rows):
                 block = np.empty((min(rows, n - start), *self._sizes[1:]), np.uint8)
                 _fill(self.path, stream, block)
                 yield vectors(block)
+            _check_end(self.path, stream)
 
     def _labels_beside(self) -> Path | None:
         name = self.path.name.replace("images", "labels").replace("idx3", "idx1")
@@ -82,6 +81,8 @@ def _sizes(path: Path) -> tuple[int, ...]:
         if len(content) < 4 * magic[3]:
             raise FileError(f"{path} is truncated: its header ends early")
     sizes = struct.unpack(f">{magic[3]}I", content)
+    if 0 in sizes:
+        raise FileError(f"{path} is empty: its shape is {sizes}")
     promised = _header_bytes(sizes) + int(np.prod(sizes, dtype=object))
     stored = path.stat().st_size
     packed = path.suffix.lower() == ".gz"
@@ -101,18 +102,23 @@ def _read(path: Path, sizes: tuple[int, ...]) -> Array:
     with _open(path) as stream:
         stream.read(_header_bytes(sizes))
         _fill(path, stream, values)
-        if stream.read(1):
-            raise FileError(f"{path} is altered: it holds more bytes than its header promises")
+        _check_end(path, stream)
     return values
 
 
 def _fill(path: Path, stream: IO[bytes], values: Array) -> None:
-    rest = memoryview(values).cast("B")
+    rest = values.data.cast("B")
     while rest:
         count = stream.readinto(rest)  # type: ignore[attr-defined]
         if not count:
             raise FileError(f"{path} is truncated: it ends before its last row")
         rest = rest[count:]
+
+
+def _check_end(path: Path, stream: IO[bytes]) -> None:
+    """Refuse what is left; reading past the last row also makes gzip compare its checksum."""
+    if stream.read(1):
+        raise FileError(f"{path} is altered: it holds more bytes than its header promises")
 
 
 def _header_bytes(sizes: tuple[int, ...]) -> int:

@@ -166,18 +166,18 @@ def _images_in(files: Iterable[Path]) -> list[Path]:
 def _opened(path: Path, picture: Picture) -> Iterator[Image]:
     """Open one image, its header only; whatever goes wrong names the file and the image."""
     try:
-        import PIL.Image as pillow
+        from PIL import Image as Pillow
     except ImportError:
         raise MissingExtraError("pillow", "files") from None
     content = picture.content
     try:
-        with pillow.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+        with Pillow.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
             yield image
     except HammingbirdError:
         raise
     except (
         *(OSError, ValueError, SyntaxError, EOFError, struct.error),
-        pillow.DecompressionBombError,
+        Pillow.DecompressionBombError,
     ) as error:
         raise FileError(f"{path}: {picture.name} is no readable image: {error}") from error
 

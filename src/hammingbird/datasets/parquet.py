@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from hammingbird.datasets.images import Picture, Pictures
-from hammingbird.datasets.source import Array, Dataset, Source, labels, reading, vectors_shape
+from hammingbird.datasets.source import (
+    Array,
+    Dataset,
+    Source,
+    labels,
+    listed,
+    reading,
+    vectors_shape,
+)
 from hammingbird.errors import FileError, MissingExtraError
 
 VECTORS = ("vector", "vectors", "embedding", "embeddings", "features", "emb", "X")
@@ -25,7 +33,7 @@ def open_parquet(path: Path, array: str | None = None, image_size: int | None = 
     with reading(path):
         file = _open(path)
         columns = {field.name: _kind(field.type) for field in file.schema_arrow}
-    found = ", ".join(f"{field.name} ({field.type})" for field in file.schema_arrow)
+    found = listed(f"{field.name} ({field.type})" for field in file.schema_arrow)
     if array is None:
         column = _only_column(columns)
         if column is None:
@@ -51,10 +59,10 @@ class VectorTable(Source):
         self.path, self._file, self._column = path, file, column
         with reading(path):
             batch = next(file.iter_batches(batch_size=1, columns=[column]))
-            width = len(_storage(batch.column(0))[0] or ())
-            dtype = np.dtype(_storage(batch.column(0)).type.value_type.to_pandas_dtype())
-        self._dtype = dtype
-        self.shape = vectors_shape(path, (file.metadata.num_rows, width), dtype)
+            first = _storage(batch.column(0))
+            width = int(np.nan_to_num(_widths(first)[0]))
+            self._dtype = np.dtype(first.type.value_type.to_pandas_dtype())
+        self.shape = vectors_shape(path, (file.metadata.num_rows, width), self._dtype)
 
     def load(self) -> Dataset:
         """Read the vectors and the labels."""
@@ -74,13 +82,15 @@ class VectorTable(Source):
             for batch in self._file.iter_batches(batch_size=rows, columns=[self._column]):
                 column = _storage(batch.column(0))
                 values = column.flatten()
-                widths = np.diff(np.asarray(column.offsets)) if hasattr(column, "offsets") else ()
-                wrong = np.flatnonzero(np.asarray(widths) != self.shape[1])
-                if column.null_count or values.null_count or len(wrong):
-                    where = f"row {start + wrong[0]}" if len(wrong) else f"after row {start}"
+                wrong = np.flatnonzero(_widths(column) != self.shape[1])
+                if len(wrong):
                     raise FileError(
-                        f"{self.path}: column {self._column} has a list that is missing, "
-                        f"incomplete or not {self.shape[1]} numbers long, {where}"
+                        f"{self.path} row {start + wrong[0]} of column {self._column} is no list "
+                        f"of {self.shape[1]} numbers as the first row is"
+                    )
+                if values.null_count:
+                    raise FileError(
+                        f"{self.path}: column {self._column} has missing numbers after row {start}"
                     )
                 yield values.to_numpy(zero_copy_only=False).reshape(len(column), -1)
                 start += len(column)
@@ -141,8 +151,6 @@ def _labels(path: Path, file: Any) -> tuple[Array | None, Array | None]:
         return None, None
     with reading(path):
         column = file.read(columns=[name])[name].combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # older releases keep a single chunk wrapped
-            column = column.chunk(0)
         column = _storage(column)
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
@@ -160,11 +168,12 @@ def _labels(path: Path, file: Any) -> tuple[Array | None, Array | None]:
 def _label_sets(path: Path, name: str, column: Any) -> Array:
     """Return ones and zeros [n, c] from equally long lists of them, or from lists of class ids."""
     values = column.flatten().to_numpy(zero_copy_only=False)
-    widths = np.array(column.value_lengths())
+    widths = _widths(column)
     n, width = len(column), int(widths[0])
     if width > 1 and (widths == width).all() and np.isin(values, (0, 1)).all():
-        return values.reshape(n, width).astype(np.uint8)
-    if values.dtype.kind not in "iu" or (len(values) and not 0 <= values.min()):
+        indicators: Array = values.reshape(n, width).astype(np.uint8)
+        return indicators
+    if values.dtype.kind not in "iu" or (len(values) and values.min() < 0):
         raise FileError(f"{path}: column {name} must hold lists of class numbers from 0")
     if not len(values) or values.max() >= MOST_CLASSES:
         raise FileError(
@@ -173,6 +182,15 @@ def _label_sets(path: Path, name: str, column: Any) -> Array:
     sets = np.zeros((n, int(values.max()) + 1), np.uint8)
     sets[np.repeat(np.arange(n), widths), values] = 1
     return sets
+
+
+def _widths(column: Any) -> Array:
+    """Return the lengths of the lists in a column, not a number where a list is missing."""
+    import pyarrow.compute
+
+    lengths = pyarrow.compute.list_value_length(column)
+    widths: Array = lengths.to_numpy(zero_copy_only=False)
+    return widths
 
 
 def _class_names(file: Any, name: str) -> Array | None:

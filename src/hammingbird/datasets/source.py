@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,13 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
 
 
+def listed(names: Iterable[str]) -> str:
+    """Name what a file holds in a message, the first ten at most."""
+    names = list(names)
+    rest = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return (", ".join(names[:10]) or "nothing") + rest
+
+
 def frames(array: Array) -> Array:
     """Return an array with its channels last, and without a channel axis where there is but one."""
     if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
@@ -81,7 +88,7 @@ def frames(array: Array) -> Array:
 
 
 def vectors(array: Array) -> Array:
-    """Return the rows of ``array`` as vectors [n, d], truth values as bytes; copy only if needed."""
+    """Return the rows of ``array`` as vectors [n, d], a view where possible; truths are bytes."""
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
     return array if array.ndim == 2 else frames(array).reshape(len(array), -1)
@@ -123,10 +130,9 @@ def labels(path: Path, y: Array, n: int) -> Array:
     if y.ndim not in (1, 2) or len(y) != n:
         raise FileError(f"{path} has labels of shape {y.shape} for {n} rows: one per row is needed")
     if y.dtype.kind == "f":
-        whole = y.astype(np.int64) if np.isfinite(y).all() else None
-        if whole is None or (whole != y).any():
+        if not ((np.abs(y) < 1 << 53) & (np.rint(y) == y)).all():
             raise FileError(f"{path} has labels that are not whole numbers: {y.dtype}")
-        y = whole
+        y = y.astype(np.int64)
     if y.dtype.kind not in ("biu" if y.ndim == 2 else "biuUS"):
         raise FileError(f"{path} has labels of type {y.dtype}: use whole numbers or strings")
     if y.ndim == 2 and not np.isin(y, (0, 1)).all():

@@ -6,7 +6,7 @@ those of the official training part followed by those of the test part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,13 +81,12 @@ def nus_1(labels: ArrayLike, seed: int = 0, *, queries: int = 100, train: int = 
     """
     sets = _sets(labels)
     rng = np.random.default_rng(seed)
-    free = sets.any(axis=1)
-    dropped = int((~free).sum())
+    labelled = np.flatnonzero(sets.any(axis=1))
+    free = np.ones(len(sets), bool)
     query = _per_concept(rng, sets, free, queries)
     learn = _per_concept(rng, sets, free, train)
-    return Split(
-        learn, query, np.setdiff1d(np.flatnonzero(sets.any(axis=1)), query), dropped
-    ).check()
+    database = np.setdiff1d(labelled, query)
+    return Split(learn, query, database, len(sets) - len(labelled)).check()
 
 
 def nus_2(labels: ArrayLike, seed: int = 0, *, queries: int = 100) -> Split:
@@ -151,7 +150,7 @@ SPLITS: Mapping[str, Callable[..., Split]] = {
     "imagenet100": imagenet100,
     "labelme": labelme,
 }
-"""Every protocol by name; all take ``(labels, seed, *, queries=..., train=...)``."""
+"""Every protocol by name; all take ``(labels, seed, *, queries=...)``."""
 
 
 def center_unit(X: ArrayLike, train: ArrayLike) -> NDArray[np.float32]:

@@ -14,10 +14,9 @@ from hammingbird.evaluation.relevance import (
     ListedNeighbors,
     Relevance,
     SameLabel,
-    WithinDistance,
-    percentile_threshold,
 )
 from hammingbird.evaluation.scores import asymmetric_scores, vector_scores
+from hammingbird.evaluation.within_distance import WithinDistance, percentile_threshold
 
 __all__ = [
     "DEFAULT_METRICS",

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 from hammingbird.errors import InputError
-from hammingbird.evaluation.ranking import Integers, Ranking
+from hammingbird.evaluation.ranking import Floats, Integers, Ranking
 
 Ties = Literal["expected", "worst", "best"]
 Divisor = Literal["hits", "min"]
-Floats = NDArray[np.float64]
 
 BLOCK = 1 << 20
 
@@ -39,10 +38,8 @@ def average_precision(
     limit = ranking.n_items if cutoff is None else np.minimum(cutoff, ranking.n_items)
     inside = limit[ranking.query] - ranking.before
     whole, cut = inside >= ranking.size, (inside > 0) & (inside < ranking.size)
-    total = np.bincount(
-        ranking.query[whole], _whole_groups(ranking, whole, ties), ranking.n_queries
-    )
-    found = np.bincount(ranking.query[whole], ranking.hits[whole], ranking.n_queries)
+    total = ranking.per_query(_whole_groups(ranking, whole, ties), whole)
+    found = ranking.per_query(ranking.hits[whole], whole)
     value = total / np.where(found, found, 1)
     if divisor == "min":
         least = np.minimum(limit, ranking.n_relevant)
@@ -103,12 +100,8 @@ class CutGroup:
 
     def _average_over_hits(self, rows: slice, low: Integers, high: Integers, width: int) -> Floats:
         """Average over the number of hits inside; given it, their places inside are uniform."""
-        before, hits_before, inside, total, size, hits = (
-            values[rows, None]
-            for values in (
-                self.before, self.hits_before, self.inside, self.total, self.size, self.hits,
-            )
-        )  # fmt: skip
+        before, hits_before = self.before[rows, None], self.hits_before[rows, None]
+        size, hits, inside = self.size[rows, None], self.hits[rows, None], self.inside[rows, None]
         x = low[:, None] + np.arange(width)
         possible = x < high[:, None]
         ratio = np.where(possible, (hits - x) * (inside - x), 1) / np.where(
@@ -118,7 +111,7 @@ class CutGroup:
         logs = np.concatenate([np.zeros((len(x), 1)), np.cumsum(steps, axis=1)], axis=1)
         weight = np.exp(logs - logs.max(axis=1, keepdims=True))
         weight /= weight.sum(axis=1, keepdims=True)
-        value = total + expected_sum(before, inside, hits_before, x, inside)
+        value = self.total[rows, None] + expected_sum(before, inside, hits_before, x, inside)
         value /= np.maximum(hits_before + x, 1)
         return np.asarray((weight * value).sum(axis=1))
 
@@ -141,17 +134,15 @@ class CutGroup:
         # The sum is convex in x, so the mean falls, then rises: bisect for its lowest point. No
         # hit at all counts 0.
         def mean(x: Integers) -> Floats:
-            return self._worst(x) / np.maximum(self.hits_before + x, 1)
+            return np.asarray(self._worst(x) / np.maximum(self.hits_before + x, 1))
 
         low = self.fewest.copy()
         high = np.where(self.hits_before + low > 0, self.most, low)
         while np.any(low < high):
             middle = (low + high) // 2
             rising = mean(np.minimum(middle + 1, self.most)) >= mean(middle)
-            low, high = (
-                np.where(rising, low, np.minimum(middle + 1, high)),
-                np.where(rising, middle, high),
-            )
+            low = np.where(rising, low, np.minimum(middle + 1, high))
+            high = np.where(rising, middle, high)
         return mean(low)
 
 
@@ -193,13 +184,15 @@ def harmonic_part(before: Integers, n: Integers) -> Floats:
 
     A difference of digammas; far out, where that would cancel, a difference of their expansions.
     """
-    a = np.maximum(before, 64) + 1.0
+    before, n = np.broadcast_arrays(before, n)
+    a = before + 1.0
     b = a + n
-    p, q = 1 / a**2, 1 / b**2
-    far = np.log1p(n / a) + n / (2 * a * b)
-    far += (p - q) / 12 - (p**2 - q**2) / 120 + (p**3 - q**3) / 252
-    near = digamma(before + n + 1.0) - digamma(before + 1.0)
-    return np.asarray(np.where(before < 64, near, far))
+    p, q = 1 / (a * a), 1 / (b * b)
+    part = np.log1p(n / a) + n / (2 * a * b)
+    part += (p - q) / 12 - (p * p - q * q) / 120 + (p * p * p - q * q * q) / 252
+    near = before < 64
+    part[near] = digamma(b[near]) - digamma(a[near])
+    return np.asarray(part)
 
 
 def lowest_average_precision(n_relevant: int, first_miss: int, last_hit: int) -> float:

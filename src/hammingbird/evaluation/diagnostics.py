@@ -1,4 +1,4 @@
-"""What codes look like before any ranking: balance, correlation, distances, separation of classes."""
+"""What codes look like before any metric: bits, distances, separation of classes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hammingbird.codes import Codes, check_codes, hamming, pack, unpack
 from hammingbird.errors import InputError
-from hammingbird.evaluation.average_precision import Floats
 from hammingbird.evaluation.metrics import distance_counts
-from hammingbird.evaluation.ranking import Ranking
+from hammingbird.evaluation.ranking import Floats, Ranking
 
 BLOCK = 1 << 16
 
@@ -40,11 +39,11 @@ def bit_correlation(codes: ArrayLike, n_bits: int) -> Floats:
     scale = np.outer(deviation, deviation)
     correlation = np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0)
     np.fill_diagonal(correlation, 1.0)
-    return correlation
+    return np.asarray(correlation)
 
 
 def code_usage(codes: ArrayLike, n_bits: int) -> tuple[int, float]:
-    """Return the number of distinct codes, and their entropy in bits (at most log2 of the items)."""
+    """Count the distinct codes, and give their entropy in bits (at most log2 of the items)."""
     codes = _some(codes, n_bits)
     rows = codes.view(np.dtype((np.void, codes.shape[1]))).ravel()
     _, counts = np.unique(rows, return_counts=True)

@@ -9,10 +9,9 @@ from numpy.typing import ArrayLike
 
 from hammingbird.codes import check_codes
 from hammingbird.errors import InputError
-from hammingbird.evaluation.average_precision import Floats
 from hammingbird.evaluation.metrics import mean
 from hammingbird.evaluation.names import parse_metric
-from hammingbird.evaluation.ranking import Ranking, ScoreChunk, check_sizes, score_block
+from hammingbird.evaluation.ranking import Floats, Ranking, ScoreChunk, check_sizes, score_block
 from hammingbird.evaluation.relevance import ListedNeighbors, Relevance, SameLabel
 from hammingbird.targets import Neighbors
 
@@ -140,7 +139,8 @@ def _measure(
 
     wanted = [parse_metric(name) for name in names]
     ks = {metric.k for metric in wanted if metric.k is not None}
-    rules = {None: truth, **_first_neighbors(neighbors, ks, truth)}
+    rules: dict[int | None, Relevance] = {None: truth}
+    rules.update(_first_neighbors(neighbors, ks, truth))
     values: dict[str, list[Floats]] = {metric.name: [] for metric in wanted}
     blocks = range(0, truth.n_queries, step)
     for start in tqdm(blocks, "evaluate", leave=False, disable=None if progress else True):
@@ -157,7 +157,9 @@ def _measure(
     return means
 
 
-def _first_neighbors(neighbors: Truth, ks: set[int], truth: Relevance) -> dict[int, Relevance]:
+def _first_neighbors(
+    neighbors: Truth, ks: set[int], truth: Relevance
+) -> dict[int | None, Relevance]:
     """One rule for every K of recallK@N."""
     if not ks:
         return {}

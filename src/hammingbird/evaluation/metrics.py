@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 
 from hammingbird.errors import InputError
-from hammingbird.evaluation.average_precision import Floats, Ties
-from hammingbird.evaluation.ranking import Counts, Integers, Ranking
+from hammingbird.evaluation.average_precision import Ties
+from hammingbird.evaluation.ranking import Floats, Integers, Ranking
+from hammingbird.evaluation.relevance import Counts
 
 EmptyBall = Literal["zero", "skip"]
 
@@ -34,7 +35,7 @@ def hits_at(ranking: Ranking, n: int, ties: Ties = "expected") -> Floats:
         hits = np.maximum(0, ranking.hits - (ranking.size - inside))
     else:
         raise InputError(f"ties must be 'expected', 'worst' or 'best', got {ties!r}")
-    return np.bincount(ranking.query, hits, ranking.n_queries)
+    return ranking.per_query(hits)
 
 
 def precision_at(ranking: Ranking, n: int, ties: Ties = "expected") -> Floats:
@@ -56,7 +57,7 @@ def ndcg_at(ranking: Ranking, n: int) -> Floats:
     discount = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, last + 2)))])
     end = np.minimum(ranking.before + ranking.size, last)
     inside = discount[end] - discount[np.minimum(ranking.before, last)]
-    gain = np.bincount(ranking.query, ranking.hits / ranking.size * inside, ranking.n_queries)
+    gain = ranking.per_query(ranking.hits / ranking.size * inside)
     ideal = discount[np.clip(ranking.n_relevant, 1, last)]
     return _counted(ranking, gain / ideal)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from hammingbird.errors import InputError
 from hammingbird.evaluation import metrics
-from hammingbird.evaluation.average_precision import Floats, average_precision
-from hammingbird.evaluation.ranking import Ranking
+from hammingbird.evaluation.average_precision import Divisor, Ties, average_precision
+from hammingbird.evaluation.ranking import Floats, Ranking
 
 FORMS = (
     "map, map_worst, map_best, map@T, map_worst@T, map_best@T, map_min@T, map_min_worst@T, "
@@ -42,12 +42,14 @@ def parse_metric(name: str) -> Metric:
 
 def _map(name: str, part: dict[str, Any]) -> Metric:
     cutoff = int(part["n"]) if part["n"] else None
-    ties, divisor = part["ties"] or "expected", part["divisor"] or "hits"
+    ties: Ties = part["ties"] or "expected"
+    divisor: Divisor = part["divisor"] or "hits"
     return Metric(name, lambda r: average_precision(r, cutoff, divisor=divisor, ties=ties))
 
 
 def _at_rank(name: str, part: dict[str, Any]) -> Metric:
-    n, ties = int(part["n"]), part["ties"] or "expected"
+    n = int(part["n"])
+    ties: Ties = part["ties"] or "expected"
     if part["what"] == "precision":
         return Metric(name, lambda r: metrics.precision_at(r, n, ties))
     k = int(part["k"]) if part["k"] else None

@@ -78,10 +78,13 @@ def check_disjoint(
 
 
 def _hash_rows(rows: NDArray[Any], kind: np.dtype[Any]) -> NDArray[np.uint64]:
-    """Hash rows to 64 bits: their 8-byte words times odd random numbers, added up and mixed."""
+    """Hash rows to 64 bits: the sum of their 8-byte words, each mixed by SplitMix64.
+
+    Weaker mixing fails on data such as floats that differ by flipped signs only.
+    """
     width = rows.shape[1] * kind.itemsize
     words = -(-width // 8)
-    factors = np.random.default_rng(0).integers(0, 1 << 63, words, np.uint64) * 2 + 1
+    offsets = np.random.default_rng(0).integers(0, 1 << 64, words, np.uint64)
     hashes = np.empty(len(rows), np.uint64)
     step = max(1, BLOCK_BYTES // max(1, width))
     for start in range(0, len(rows), step):
@@ -89,8 +92,10 @@ def _hash_rows(rows: NDArray[Any], kind: np.dtype[Any]) -> NDArray[np.uint64]:
         padded = np.zeros((len(block), 8 * words), np.uint8)
         padded[:, :width] = block.view(np.uint8)
         mixed = padded.view(np.uint64)
-        mixed ^= mixed >> np.uint64(32)  # before and after, or flipped signs of floats cancel
-        mixed *= factors
-        mixed ^= mixed >> np.uint64(29)
+        mixed += offsets
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed ^= mixed >> np.uint64(shift)
+            mixed *= np.uint64(factor)
+        mixed ^= mixed >> np.uint64(31)
         hashes[start : start + step] = mixed.sum(axis=1)
     return hashes

@@ -17,6 +17,7 @@ ScoreChunk = Callable[[int, int], NDArray[np.float32]]
 """Scores of the whole database for queries start to stop, float32 [m, n]; higher is nearer."""
 
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 BLOCK_SCORES = 1 << 21
 
 
@@ -52,6 +53,12 @@ class Ranking:
     def n_queries(self) -> int:
         """Number of queries."""
         return len(self.n_relevant)
+
+    def per_query(
+        self, values: NDArray[np.number[Any]], groups: NDArray[np.bool_] | slice = slice(None)
+    ) -> Floats:
+        """Add up values of groups (of all, or of those chosen) query by query, [q]."""
+        return np.bincount(self.query[groups], values, self.n_queries).astype(np.float64)
 
     @classmethod
     def from_codes(
@@ -112,19 +119,28 @@ class Ranking:
         """Rank by real scores, the highest first; ties are exactly equal float32 scores."""
         own = check_sizes(relevance, relevance.n_queries, relevance.n_database, self_rows)
         stop = relevance.n_queries if stop is None else stop
+        groups: list[tuple[Integers, Integers, Integers]] = []
         step = score_block(relevance.n_database)
-        parts = []
         for first in range(start, stop, step):
             last = min(first + step, stop)
-            scores = np.asarray(score_chunk(first, last), np.float32)
-            if scores.shape != (last - first, relevance.n_database):
-                raise InputError(
-                    f"scores of queries {first} to {last} must have shape "
-                    f"{(last - first, relevance.n_database)}, got {scores.shape}"
-                )
+            scores = _check_scores(score_chunk(first, last), first, last, relevance.n_database)
             rows = relevance.rows(first, last)
-            parts.append(_rank_scores(scores, rows, None if own is None else own[first:last]))
-        return parts[0] if len(parts) == 1 else _join(cls, parts)
+            of_query = np.full(last - first, -1) if own is None else own[first:last]
+            groups += map(_rank_query, scores, rows, of_query)
+        n_groups = [len(group[0]) for group in groups]
+        query = np.repeat(np.arange(len(groups)), n_groups)
+        before, size, hits = (np.concatenate(part) for part in zip(*groups, strict=True))
+        n_relevant = np.bincount(query, hits, len(groups)).astype(np.int64)
+        return cls(
+            query=query,
+            before=before,
+            size=size,
+            hits_before=np.cumsum(hits) - hits - (np.cumsum(n_relevant) - n_relevant)[query],
+            hits=hits,
+            n_relevant=n_relevant,
+            n_items=relevance.n_database
+            - (np.zeros(len(groups), np.int64) if own is None else (own[start:stop] >= 0)),
+        )
 
 
 def score_block(n_database: int) -> int:
@@ -178,52 +194,28 @@ def _leave_out(
         relevant[chosen, distance[inside]] -= rows[chosen - first, own[chosen]]
 
 
-def _rank_scores(
-    scores: NDArray[np.float32], rows: NDArray[np.bool_], own: Integers | None
-) -> Ranking:
-    """Sort integer keys that hold the score (descending) above one bit of relevance."""
+def _rank_query(
+    scores: NDArray[np.float32], relevant: NDArray[np.bool_], own: int
+) -> tuple[Integers, Integers, Integers]:
+    """Items before, items in and hits of the tied groups of one query that hold a relevant item."""
+    distances = -scores
+    if own >= 0:
+        distances, relevant = np.delete(distances, own), np.delete(relevant, own)
+    values, hits = np.unique(distances[relevant], return_counts=True)
+    distances.sort()
+    before = np.searchsorted(distances, values)
+    return before, np.searchsorted(distances, values, "right") - before, hits
+
+
+def _check_scores(
+    scores: NDArray[np.float32], start: int, stop: int, n_database: int
+) -> NDArray[np.float32]:
+    scores = np.asarray(scores, np.float32)
+    if scores.shape != (stop - start, n_database):
+        raise InputError(
+            f"scores of queries {start} to {stop} must have shape {(stop - start, n_database)}, "
+            f"got {scores.shape}"
+        )
     if np.isnan(scores).any():
         raise InputError("scores must not be NaN")
-    n_queries, n = scores.shape
-    bits = (scores + np.float32(0)).view(np.uint32)  # adding zero turns -0 into +0
-    ascending = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
-    keys = (~ascending).astype(np.uint64) << np.uint64(1)
-    keys |= rows
-    n_items = np.full(n_queries, n)
-    if own is not None:
-        known = np.flatnonzero(own >= 0)
-        keys[known, own[known]] = np.iinfo(np.uint64).max
-        n_items[known] -= 1
-    keys.sort(axis=1)
-    ranked = np.arange(n) < n_items[:, None]
-    relevant = (keys & np.uint64(1)).astype(np.bool_) & ranked
-    keys >>= np.uint64(1)
-    begins = np.ones(keys.shape, np.bool_)
-    np.not_equal(keys[:, 1:], keys[:, :-1], out=begins[:, 1:])
-    starts = np.flatnonzero(begins)
-    hits = np.add.reduceat(relevant.ravel(), starts, dtype=np.int64)
-    size = np.diff(starts, append=keys.size)
-    n_relevant = relevant.sum(axis=1)
-    earlier = np.cumsum(hits) - hits
-    some = np.flatnonzero(hits)
-    query, before = np.divmod(starts[some], n)
-    return Ranking(
-        query=query,
-        before=before,
-        size=size[some],
-        hits_before=earlier[some] - (np.cumsum(n_relevant) - n_relevant)[query],
-        hits=hits[some],
-        n_relevant=n_relevant,
-        n_items=n_items,
-    )
-
-
-def _join(cls: type[Ranking], parts: list[Ranking]) -> Ranking:
-    first_query = np.cumsum([0] + [part.n_queries for part in parts[:-1]])
-
-    def flat(name: str) -> Any:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    query = [part.query + shift for part, shift in zip(parts, first_query, strict=True)]
-    names = ("before", "size", "hits_before", "hits", "n_relevant", "n_items")
-    return cls(query=np.concatenate(query), **{name: flat(name) for name in names})
+    return scores

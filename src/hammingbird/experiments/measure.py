@@ -76,7 +76,9 @@ def measure_codes(
     curves, relevant, other = _curves(task, rank, n_bits)
     curves["histogram"] = {"relevant": _density(relevant), "other": _density(other)}
     curves["bit_balance"] = _rounded(bit_balance(database, n_bits))
-    return Measures(metrics=found, asymmetric=asymmetric, curves=curves)
+    # Where all balls are empty, precision_nonempty is undefined and is left out.
+    defined = {name: value for name, value in found.items() if not np.isnan(value)}
+    return Measures(metrics=defined, asymmetric=asymmetric, curves=curves)
 
 
 def measure_float(task: Task, metrics: Sequence[str]) -> Measures:

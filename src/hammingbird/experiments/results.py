@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
@@ -23,16 +22,13 @@ def write_results(
     records: list[Record],
     skipped: list[Record],
 ) -> dict[str, Any]:
-    """Write both files and return what ``results.json`` holds; undefined values are left out."""
+    """Write both files and return what ``results.json`` holds."""
     results = {
         "schema": SCHEMA,
         "hammingbird": package_version(),
         "data": data,
         "protocol": protocol,
-        "records": [
-            {**r, "metrics": _finite(r["metrics"]), "asymmetric": _finite(r["asymmetric"])}
-            for r in records
-        ],
+        "records": records,
         "skipped": skipped,
     }
     write_json(out / "results.json", results)
@@ -66,10 +62,6 @@ def averages(results: dict[str, Any]) -> list[Record]:
 def _mean_of(values: Iterable[dict[str, float]]) -> dict[str, float]:
     rows = list(values)
     return {name: fmean(row[name] for row in rows) for name in rows[0] if all(name in r for r in rows)}
-
-
-def _finite(values: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def _flat(record: Record) -> Record:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def _choose(wanted: str | None) -> tuple[Any, str]:
     if wanted == "twin":
         return twin, "numpy"
     try:
-        from hammingbird.kernels import _native
+        native = import_module("hammingbird.kernels._native")
     except ImportError:
         warnings.warn(
             "hammingbird runs on its NumPy twin, several times slower: its native kernels were not "
@@ -43,13 +44,15 @@ def _choose(wanted: str | None) -> tuple[Any, str]:
         )
         return twin, "numpy"
     if wanted:
-        if wanted not in _native.levels():
-            raise InputError(
-                f"HAMMINGBIRD_KERNELS={wanted}: this machine has twin, {', '.join(_native.levels())}"
-            )
-        _native.set_level(wanted)
-    return _native, f"native {_native.level()}"
+        here = ["twin", *native.levels()]
+        if wanted not in here:
+            raise InputError(f"HAMMINGBIRD_KERNELS={wanted}: this machine has {', '.join(here)}")
+        native.set_level(wanted)
+    return native, f"native {native.level()}"
 
+
+# Work of one chunk, in words of 8 bytes compared: the twin's limit is memory, the other's patience.
+_CHUNK = {True: 1 << 22, False: 1 << 30}
 
 _kernels, backend = _choose(os.environ.get("HAMMINGBIRD_KERNELS"))
 
@@ -116,18 +119,19 @@ def histograms(
 ) -> tuple[Counts, Counts | None]:
     """Per query, how many rows lie at each distance 0..n_bits: uint32 [n, n_bits + 1], twice.
 
-    The second result counts only the rows that ``relevant`` (bool [n_queries, n_database]) marks, and
-    is None without it. Codes must not have ones in their padding.
+    The second result counts only the rows that ``relevant`` (bool [n_queries, n_database]) marks,
+    and is None without it. Ones in the padding of a code are an :class:`InputError`.
     """
     queries, database = _codes(queries, "queries"), _codes(database, "database")
     _check_widths(queries, database)
     _check_n_bits(n_bits, database)
+    _check_padding(queries, n_bits, "queries")
+    _check_padding(database, n_bits, "database")
     shape = (len(queries), n_bits + 1)
     marks = None if relevant is None else np.asarray(relevant)
-    if marks is not None and (marks.dtype != bool or marks.shape != (len(queries), len(database))):
-        raise InputError(
-            f"relevant must be bool {(len(queries), len(database))}, got {marks.dtype} {marks.shape}"
-        )
+    pairs = (len(queries), len(database))
+    if marks is not None and (marks.dtype != bool or marks.shape != pairs):
+        raise InputError(f"relevant must be bool {pairs}, got {marks.dtype} {marks.shape}")
     everything = np.zeros(shape, np.uint32)
     some = None if marks is None else np.zeros(shape, np.uint32)
     for chunk in _chunks(len(queries), database, progress):
@@ -184,7 +188,7 @@ def best(
 def _chunks(n_queries: int, database: Codes, progress: bool) -> Iterator[slice]:
     """Slices of queries that each take a fraction of a second, and little memory in the twin."""
     work = max(1, len(database) * -(-database.shape[1] // 8))
-    step = max(1, (1 << 22 if _kernels is twin else 1 << 30) // work)
+    step = max(1, _CHUNK[_kernels is twin] // work)
     starts = range(0, n_queries, step)
     if progress:
         from tqdm import tqdm
@@ -195,7 +199,9 @@ def _chunks(n_queries: int, database: Codes, progress: bool) -> Iterator[slice]:
 
 def _threads(threads: int | None) -> int:
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if hasattr(os, "sched_getaffinity"):  # a container may have fewer cores than the machine
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
     if not isinstance(threads, int | np.integer) or threads < 1:
         raise InputError(f"threads must be a whole number of at least 1, got {threads!r}")
     return int(threads)
@@ -224,13 +230,19 @@ def _weights(query_scores: ArrayLike, database: Codes, n_bits: int) -> Scores:
 def _check_widths(queries: Codes, database: Codes) -> None:
     if queries.shape[1] != database.shape[1]:
         raise InputError(
-            f"queries of {queries.shape[1]} bytes do not fit a database of {database.shape[1]} bytes"
+            f"queries of {queries.shape[1]} bytes do not fit a database of {database.shape[1]}"
         )
 
 
 def _check_n_bits(n_bits: int, database: NDArray[np.uint8]) -> None:
     if not isinstance(n_bits, int | np.integer) or -(-n_bits // 8) != database.shape[1]:
         raise InputError(f"n_bits={n_bits!r} does not fit codes of {database.shape[1]} bytes")
+
+
+def _check_padding(codes: Codes, n_bits: int, name: str) -> None:
+    dirty = np.flatnonzero(codes[:, -1] & np.uint8((1 << (-n_bits % 8)) - 1))
+    if len(dirty):
+        raise InputError(f"{name} row {dirty[0]} has ones in its padding: is {n_bits=} right?")
 
 
 def _check_k(k: int, database: Codes) -> None:

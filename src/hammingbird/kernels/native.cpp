@@ -34,7 +34,7 @@
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 #include <immintrin.h>
 #define HB_X86 1
-#define HB_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vpopcntdq")))
+#define HB_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")))
 #define HB_AVX2 __attribute__((target("avx2")))
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 #include <arm_neon.h>
@@ -58,9 +58,15 @@ struct Hit {
 
 struct Level {
   const char* name;
+  // Lays out whole groups of 8 rows as a block; `data` holds nothing behind the last row.
+  void (*lay_out)(const uint8_t* data, size_t groups, size_t width, uint64_t* block);
   // From group `first` on, the next stretch of rows that has one nearer than `bound`.
   bool (*next_hit)(const uint64_t* block, size_t first, size_t groups, size_t words,
                    const uint64_t* query, uint32_t bound, Hit& hit);
+  // The same for rows as they lie in memory, whole groups of 8, or null: one query does not pay for
+  // laying out a block.
+  bool (*next_hit_rows)(const uint8_t* data, size_t first, size_t groups, size_t width,
+                        const uint64_t* query, uint32_t bound, Hit& hit);
   // Distances of all rows of a block.
   void (*distances)(const uint64_t* block, size_t groups, size_t words, const uint64_t* query,
                     uint16_t* out);
@@ -86,6 +92,25 @@ inline uint64_t count_ones(uint64_t x) {
   x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
   return (x * 0x0101010101010101u) >> 56;
 #endif
+}
+
+// Word `w` of a row of `width` bytes, never reading outside of the row.
+inline uint64_t word_of(const uint8_t* row, size_t width, size_t w) {
+  const size_t left = width - 8 * w;
+  if (left >= 8) return load_word(row + 8 * w);
+  if (width >= 8) return load_word(row + width - 8) >> (8 * (8 - left));
+  uint64_t word = 0;
+  for (size_t i = 0; i < left; ++i) word |= static_cast<uint64_t>(row[i]) << (8 * i);
+  return word;
+}
+
+void lay_out_portable(const uint8_t* data, size_t groups, size_t width, uint64_t* block) {
+  const size_t words = (width + 7) / 8, whole = width / 8;
+  for (size_t g = 0; g < groups; ++g, block += 8 * words)
+    for (size_t i = 0; i < 8; ++i, data += width) {
+      for (size_t w = 0; w < whole; ++w) block[8 * w + i] = load_word(data + 8 * w);
+      if (whole < words) block[8 * whole + i] = word_of(data, width, whole);
+    }
 }
 
 // Distances of one group of 8 rows, one 64-bit lane each.
@@ -149,6 +174,33 @@ void score_whole(const uint8_t* bytes, size_t groups, size_t width, const float*
 }
 
 #if HB_X86
+// Transposes 8 x 8 words at a time. Masked loads fill the last word with zeros and never fault.
+template <size_t fixed>  // words, where a constant lets the compiler drop half of the shuffles
+HB_AVX512 void lay_out_avx512(const uint8_t* data, size_t groups, size_t width, uint64_t* block) {
+  const size_t words = fixed ? fixed : (width + 7) / 8;
+  for (size_t g = 0; g < groups; ++g, data += 8 * width, block += 8 * words)
+    for (size_t w = 0; w < words; w += 8) {
+      const size_t left = std::min<size_t>(64, width - 8 * w), count = std::min<size_t>(8, words - w);
+      const __mmask64 mask = ~0ull >> (64 - left);
+      __m512i a[8], b[8];
+      for (size_t i = 0; i < 8; ++i) a[i] = _mm512_maskz_loadu_epi8(mask, data + i * width + 8 * w);
+      for (size_t i = 0; i < 8; i += 2) {
+        b[i] = _mm512_unpacklo_epi64(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 1]);
+      }
+      for (size_t i = 0; i < 8; i += 4)
+        for (size_t j = 0; j < 2; ++j) {
+          a[i + j] = _mm512_shuffle_i64x2(b[i + j], b[i + j + 2], 0x88);
+          a[i + j + 2] = _mm512_shuffle_i64x2(b[i + j], b[i + j + 2], 0xdd);
+        }
+      for (size_t j = 0; j < 4; ++j) {
+        b[j] = _mm512_shuffle_i64x2(a[j], a[j + 4], 0x88);
+        b[j + 4] = _mm512_shuffle_i64x2(a[j], a[j + 4], 0xdd);
+      }
+      for (size_t j = 0; j < count; ++j) _mm512_storeu_si512(block + (w + j) * 8, b[j]);
+    }
+}
+
 template <size_t stretch>  // groups at a time; `words` is a constant after inlining
 HB_AVX512 __attribute__((always_inline)) inline void groups_avx512(const uint64_t* group,
                                                                    size_t words,
@@ -197,6 +249,70 @@ HB_AVX512 bool next_hit_avx512(const uint64_t* block, size_t g, size_t groups, s
   for (; g < groups; ++g)
     if (stretch_avx512<1>(block, g, words, query, bound, hit)) return true;
   return false;
+}
+
+// Distances of 8 rows as they lie in memory. With 2 or 4 words, a register holds 4 or 2 rows.
+template <size_t fixed>
+HB_AVX512 __attribute__((always_inline)) inline __m512i rows_avx512(const uint8_t* data,
+                                                                    size_t width,
+                                                                    const uint64_t* query) {
+  constexpr size_t parts = fixed ? fixed : 8;
+  __m512i sums[parts];
+  if (fixed) {
+    const __m512i q = fixed == 2 ? _mm512_broadcast_i64x2(_mm_loadu_si128(
+                                       reinterpret_cast<const __m128i*>(query)))
+                                 : _mm512_broadcast_i64x4(_mm256_loadu_si256(
+                                       reinterpret_cast<const __m256i*>(query)));
+    for (size_t i = 0; i < parts; ++i)
+      sums[i] = _mm512_popcnt_epi64(_mm512_xor_si512(_mm512_loadu_si512(data + 64 * i), q));
+  } else {
+    for (size_t i = 0; i < 8; ++i) sums[i] = _mm512_setzero_si512();
+    for (size_t byte = 0; byte < width; byte += 64) {
+      const __mmask64 mask = ~0ull >> (64 - std::min<size_t>(64, width - byte));
+      const __m512i q = _mm512_maskz_loadu_epi8(mask, query + byte / 8);
+      for (size_t i = 0; i < 8; ++i) {
+        const __m512i row = _mm512_maskz_loadu_epi8(mask, data + i * width + byte);
+        sums[i] = _mm512_add_epi64(sums[i], _mm512_popcnt_epi64(_mm512_xor_si512(row, q)));
+      }
+    }
+  }
+  // Add up the words of each row: halves the number of registers until one holds the 8 sums.
+  for (size_t i = 0; i < parts; i += 2)
+    sums[i / 2] = _mm512_add_epi64(_mm512_unpacklo_epi64(sums[i], sums[i + 1]),
+                                   _mm512_unpackhi_epi64(sums[i], sums[i + 1]));
+  if (fixed == 2)  // rows 0 4 1 5 2 6 3 7
+    return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), sums[0]);
+  for (size_t left = parts / 2; left > 1; left /= 2)
+    for (size_t i = 0; i < left; i += 2)
+      sums[i / 2] = _mm512_add_epi64(_mm512_shuffle_i64x2(sums[i], sums[i + 1], 0x88),
+                                     _mm512_shuffle_i64x2(sums[i], sums[i + 1], 0xdd));
+  if (fixed == 4)  // rows 0 2 1 3 4 6 5 7
+    return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 1, 3, 4, 6, 5, 7), sums[0]);
+  return sums[0];
+}
+
+template <size_t fixed>
+HB_AVX512 bool next_hit_rows_avx512(const uint8_t* data, size_t g, size_t groups, size_t width,
+                                    const uint64_t* query, uint32_t nearer, Hit& hit) {
+  if (fixed) width = 8 * fixed;
+  const __m512i bound = _mm512_set1_epi64(nearer);
+  for (; g < groups; ++g) {
+    const __m512i found = rows_avx512<fixed>(data + g * 8 * width, width, query);
+    const __mmask8 mask = _mm512_cmplt_epu64_mask(found, bound);
+    if (__builtin_expect(!mask, 1)) continue;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(hit.distances), _mm512_cvtepi64_epi16(found));
+    hit.row = 8 * g, hit.next = g + 1, hit.mask = mask;
+    return true;
+  }
+  return false;
+}
+
+bool next_hit_rows_avx512_by_width(const uint8_t* data, size_t g, size_t groups, size_t width,
+                                   const uint64_t* query, uint32_t bound, Hit& hit) {
+  const auto kernel = width == 16   ? next_hit_rows_avx512<2>
+                      : width == 32 ? next_hit_rows_avx512<4>
+                                    : next_hit_rows_avx512<0>;
+  return kernel(data, g, groups, width, query, bound, hit);
 }
 
 template <size_t fixed>
@@ -299,6 +415,15 @@ HB_AVX2 void distances_avx2(const uint64_t* block, size_t groups, size_t words,
 }
 
 // The usual widths get a kernel whose inner loop has a fixed length.
+HB_AVX512 void lay_out_avx512_by_width(const uint8_t* data, size_t groups, size_t width,
+                                       uint64_t* block) {
+  const auto kernel = width <= 8    ? lay_out_avx512<1>
+                      : width <= 16 ? lay_out_avx512<2>
+                      : width <= 32 && width > 24 ? lay_out_avx512<4>
+                                    : lay_out_avx512<0>;
+  kernel(data, groups, width, block);
+}
+
 #define HB_NEXT_HIT(name)                                                                       \
   bool name##_by_width(const uint64_t* block, size_t g, size_t groups, size_t words,            \
                        const uint64_t* query, uint32_t bound, Hit& hit) {                       \
@@ -326,21 +451,21 @@ HB_DISTANCES(distances_avx2)
 const std::vector<Level>& levels() {
   static const std::vector<Level> all = [] {
     std::vector<Level> found;  // slowest first
-    found.push_back({"portable", next_hit_groups<group_portable>, distances_groups<group_portable>,
+    found.push_back({"portable", lay_out_portable, next_hit_groups<group_portable>, nullptr, distances_groups<group_portable>,
                      score_whole, true});
 #if HB_NEON
-    found.push_back({"neon", next_hit_groups<group_neon>, distances_groups<group_neon>, score_whole,
+    found.push_back({"neon", lay_out_portable, next_hit_groups<group_neon>, nullptr, distances_groups<group_neon>, score_whole,
                      true});
 #endif
 #if HB_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2"))
       found.push_back(
-          {"avx2", next_hit_avx2_by_width, distances_avx2_by_width, score_whole, true});
-    if (__builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bw") &&
+          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true});
+    if (__builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
       found.push_back(
-          {"avx512", next_hit_avx512_by_width, distances_avx512_by_width, score_avx512, false});
+          {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false});
 #endif
     return found;
   }();
@@ -361,29 +486,17 @@ struct Codes {
   size_t block_rows() const { return std::max<size_t>(64, block_bytes / (8 * words()) / 64 * 64); }
 };
 
-// Word `w` of a row, never reading outside of the codes.
-inline uint64_t word_of(const Codes& codes, size_t row, size_t w) {
-  const uint8_t* start = codes.data + row * codes.width;
-  const size_t left = codes.width - 8 * w;
-  if (left >= 8) return load_word(start + 8 * w);
-  if (codes.width >= 8) return load_word(start + codes.width - 8) >> (8 * (8 - left));
-  if ((codes.rows - row) * codes.width >= 8) return load_word(start) & ((1ull << (8 * left)) - 1);
-  uint64_t word = 0;
-  std::memcpy(&word, start, left);
-  return word;
-}
-
 // Rows [begin, end) as a block; `space` holds it where the codes cannot be used as they are.
 const uint64_t* read_block(const Codes& codes, size_t begin, size_t end,
                            std::vector<uint64_t>& space) {
-  const size_t words = codes.words(), count = end - begin;
-  if (codes.width == 8 && count % 8 == 0)
-    return reinterpret_cast<const uint64_t*>(codes.data + begin * 8);
-  space.resize((count + 7) / 8 * 8 * words);
-  for (size_t i = 0; i < count; ++i) {
-    uint64_t* to = space.data() + (i / 8 * words) * 8 + i % 8;
-    for (size_t w = 0; w < words; ++w) to[w * 8] = word_of(codes, begin + i, w);
-  }
+  const size_t words = codes.words(), count = end - begin, whole = count / 8;
+  const uint8_t* data = codes.data + begin * codes.width;
+  if (codes.width == 8 && count % 8 == 0) return reinterpret_cast<const uint64_t*>(data);
+  space.resize((whole + 1) * 8 * words);
+  level()->lay_out(data, whole, codes.width, space.data());
+  for (size_t i = 8 * whole; i < count; ++i)
+    for (size_t w = 0; w < words; ++w)
+      space[(whole * words + w) * 8 + i % 8] = word_of(data + i * codes.width, codes.width, w);
   return space.data();
 }
 
@@ -391,7 +504,8 @@ std::vector<uint64_t> query_words(const Codes& queries) {
   const size_t words = queries.words();
   std::vector<uint64_t> found(queries.rows * words);
   for (size_t i = 0; i < queries.rows; ++i)
-    for (size_t w = 0; w < words; ++w) found[i * words + w] = word_of(queries, i, w);
+    for (size_t w = 0; w < words; ++w)
+      found[i * words + w] = word_of(queries.data + i * queries.width, queries.width, w);
   return found;
 }
 
@@ -486,25 +600,38 @@ struct Within {
   void add(size_t row, uint32_t distance) { found.push_back(entry(row, distance)); }
 };
 
+template <class State, class NextHit>  // next_hit(group, bound, hit); rows [first, end)
+void collect(State& state, size_t first, size_t end, const NextHit& next_hit) {
+  Hit hit;
+  while (next_hit(hit.next, state.bound, hit)) {
+    size_t row = first + hit.row;
+    for (uint32_t mask = hit.mask; mask; mask >>= 1, ++row)
+      if (mask & 1 && row < end && hit.distances[row - first - hit.row] < state.bound)
+        state.add(row, hit.distances[row - first - hit.row]);
+  }
+}
+
 template <class State>
 void scan(const Codes& database, size_t begin, size_t end, const uint64_t* queries,
           State* states, size_t n_queries) {
   const size_t words = database.words(), step = database.block_rows();
   const Level& use = *level();
+  if (n_queries == 1 && words > 1 && use.next_hit_rows) {
+    const uint8_t* data = database.data + begin * database.width;
+    const size_t groups = (end - begin) / 8;
+    collect(*states, begin, end, [&](size_t g, uint32_t bound, Hit& hit) {
+      return use.next_hit_rows(data, g, groups, database.width, queries, bound, hit);
+    });
+    begin += 8 * groups;
+  }
   std::vector<uint64_t> space;
   for (size_t start = begin; start < end; start += step) {
     const size_t stop = std::min(end, start + step), groups = (stop - start + 7) / 8;
     const uint64_t* block = read_block(database, start, stop, space);
-    for (size_t q = 0; q < n_queries; ++q) {
-      State& state = states[q];
-      Hit hit;
-      while (use.next_hit(block, hit.next, groups, words, queries + q * words, state.bound, hit)) {
-        for (uint32_t i = 0; hit.mask >> i; ++i)
-          if (hit.mask >> i & 1 && hit.distances[i] < state.bound && start + hit.row + i < stop)
-            state.add(start + hit.row + i, hit.distances[i]);
-        if (hit.next >= groups) break;
-      }
-    }
+    for (size_t q = 0; q < n_queries; ++q)
+      collect(states[q], start, stop, [&](size_t g, uint32_t bound, Hit& hit) {
+        return use.next_hit(block, g, groups, words, queries + q * words, bound, hit);
+      });
   }
 }
 

@@ -1,9 +1,10 @@
 """The NumPy twin of ``native.cpp``: the same functions, the same results, no compiler needed.
 
-The caller (:mod:`hammingbird.kernels`) has checked all arguments and cut the queries into chunks, so
-that a [chunk, n_database] matrix fits in memory. ``threads`` is taken and ignored.
+The caller (:mod:`hammingbird.kernels`) has checked all arguments and cut the queries into chunks,
+so that a [chunk, n_database] matrix fits in memory. ``threads`` is there for the native signature.
 """
 
+# ruff: noqa: ARG001
 from __future__ import annotations
 
 import numpy as np
@@ -104,7 +105,7 @@ def _half_table(some: Scores) -> Scores:
     for bit in range(4):
         # A padding bit counts for nothing, whatever its value.
         weight = some[:, bit, None] if bit < some.shape[1] else np.float32(0)
-        table = np.stack((table - weight, table + weight), axis=2).reshape(len(some), -1)
+        table = np.stack((table - weight, table + weight), axis=2).reshape(len(some), 2 << bit)
     return table
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hammingbird.datasets.arrays import ArchiveFile, ArrayFile
 from hammingbird.datasets.hdf5 import Hdf5File
 from hammingbird.datasets.idx import IdxFile
-from hammingbird.datasets.images import ImageFolder
+from hammingbird.datasets.images import ImageFolder, Pictures
 from hammingbird.datasets.parquet import open_parquet
 from hammingbird.datasets.source import Array, Dataset, Part, Source
 from hammingbird.datasets.vecs import VALUES, VectorsFile
@@ -19,14 +19,15 @@ ENDINGS = (
     ".npy, .npz, .fvecs, .ivecs, .bvecs, .hdf5, .h5, .parquet, "
     "-idx3-ubyte, -idx3-ubyte.gz, or a folder of images"
 )
+NAMED = (".npz", ".hdf5", ".h5", ".parquet")
 BLOCK_NUMBERS = 1 << 25
 """A block holds at most this many numbers, however wide the rows are."""
 
-PathLike = str | os.PathLike[str]
+Name = str | os.PathLike[str]
 
 
 def load(
-    path: PathLike,
+    path: Name,
     *,
     part: Part = "train",
     array: str | None = None,
@@ -42,7 +43,7 @@ def load(
 
 
 def stream(
-    path: PathLike,
+    path: Name,
     *,
     part: Part = "train",
     rows: int = 65536,
@@ -60,7 +61,7 @@ def stream(
 
 
 def shape(
-    path: PathLike,
+    path: Name,
     *,
     part: Part = "train",
     array: str | None = None,
@@ -71,7 +72,7 @@ def shape(
 
 
 def open_file(
-    path: PathLike,
+    path: Name,
     *,
     part: Part = "train",
     array: str | None = None,
@@ -85,9 +86,20 @@ def open_file(
         raise InputError(f"image_size must be at least 1, got {image_size}")
     if not path.exists():
         raise FileError(f"{path} does not exist")
+    ending = path.suffix.lower()
+    if array is not None and (path.is_dir() or ending not in NAMED):
+        raise InputError(f"{path} has no named arrays to choose from: leave array= out")
+    source = _open(path, ending, part, array, image_size)
+    if image_size is not None and not isinstance(source, Pictures):
+        raise InputError(
+            f"{path} holds arrays, not encoded images to be resized: leave image_size= out"
+        )
+    return source
+
+
+def _open(path: Path, ending: str, part: Part, array: str | None, image_size: int | None) -> Source:
     if path.is_dir():
         return ImageFolder(path, image_size)
-    ending, name = path.suffix.lower(), path.name.lower()
     if ending == ".parquet":
         return open_parquet(path, array, image_size)
     if ending == ".npy":
@@ -98,6 +110,6 @@ def open_file(
         return VectorsFile(path)
     if ending in (".hdf5", ".h5"):
         return Hdf5File(path, part, array)
-    if name.endswith(("-ubyte", "-ubyte.gz")):
+    if path.name.lower().endswith(("-ubyte", "-ubyte.gz")):
         return IdxFile(path)
     raise FileError(f"{path} has an unknown ending: known are {ENDINGS}")

@@ -1,0 +1,1 @@
+"""Deep hashing: objectives that add, relaxations of the sign, networks, one training loop."""

@@ -1,0 +1,1 @@
+"""What deep hashers minimise, one formula or one family of formulas per file."""

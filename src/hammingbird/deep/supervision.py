@@ -1,0 +1,139 @@
+"""What a deep hasher learns from, as tensors: labels, or which rows are similar by number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hammingbird.errors import InputError
+from hammingbird.targets import Neighbors, Pairs, Triplets
+
+
+class Relation:
+    """Similar and dissimilar pairs of rows, looked up for a whole batch at once.
+
+    Symmetric. With ``closed`` all pairs that are not listed are dissimilar, else they are unknown.
+    """
+
+    def __init__(
+        self,
+        left: NDArray[np.int64],
+        right: NDArray[np.int64],
+        similar: NDArray[np.bool_],
+        n_rows: int,
+        *,
+        closed: bool,
+    ) -> None:
+        keys = np.concatenate([left * n_rows + right, right * n_rows + left])
+        keys, first = np.unique(keys, return_index=True)
+        self.keys = torch.from_numpy(keys)
+        self.similar = torch.from_numpy(np.concatenate([similar, similar])[first])
+        self.n_rows = n_rows
+        self.closed = closed
+
+    def lookup(self, rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """Which pairs of ``rows`` [m] and ``others`` [n] are similar and known, bool [m, n]."""
+        asked = rows[:, None] * self.n_rows + others[None, :]
+        place = torch.searchsorted(self.keys, asked).clamp(max=len(self.keys) - 1)
+        listed = self.keys[place] == asked
+        known = torch.ones_like(listed) if self.closed else listed
+        return listed & self.similar[place], known
+
+    def to(self, device: torch.device) -> Relation:
+        """Move to a device."""
+        self.keys, self.similar = self.keys.to(device), self.similar.to(device)
+        return self
+
+
+@dataclass
+class Supervision:
+    """The targets of a fit, in the form that batches take them from."""
+
+    n_rows: int
+    y: Tensor | None = None
+    n_classes: int = 0
+    relation: Relation | None = None
+    triplets: Tensor | None = None
+    groups: list[NDArray[np.int64]] | None = None
+    """Rows that belong into one batch, such as a row and its neighbours; for batches of pairs."""
+    neighbors: NDArray[np.int64] | None = None
+    """[n, k] rows near each row, -1 where there are fewer."""
+
+    def to(self, device: torch.device) -> Supervision:
+        """Move labels and pairs to a device."""
+        if self.y is not None:
+            self.y = self.y.to(device)
+        if self.relation is not None:
+            self.relation.to(device)
+        return self
+
+
+def supervise(y: Any, n_rows: int) -> Supervision:
+    """Turn what the user gave as ``y`` into tensors.
+
+    Labels may be anything that sorts; -1 means none, and so does an empty label set.
+    """
+    if y is None:
+        return Supervision(n_rows)
+    if isinstance(y, Pairs):
+        left, right = _rows(y.left, n_rows), _rows(y.right, n_rows)
+        relation = Relation(left, right, np.asarray(y.similar, bool), n_rows, closed=False)
+        positives = [np.stack([left, right], axis=1)[np.asarray(y.similar, bool)]]
+        return Supervision(n_rows, relation=relation, groups=positives)
+    if isinstance(y, Triplets):
+        columns = [_rows(rows, n_rows) for rows in (y.anchor, y.positive, y.negative)]
+        return Supervision(n_rows, triplets=torch.from_numpy(np.stack(columns, axis=1)))
+    if isinstance(y, Neighbors):
+        return _neighbors(np.asarray(y.ids), n_rows)
+    return _labels(np.asarray(y), n_rows)
+
+
+def _rows(rows: Any, n_rows: int) -> NDArray[np.int64]:
+    rows = np.asarray(rows, np.int64)
+    if len(rows) == 0 or rows.min() < 0 or rows.max() >= n_rows:
+        raise InputError(f"y must name rows 0 to {n_rows - 1} of X, and at least one of them")
+    return rows
+
+
+def _neighbors(ids: NDArray[np.int64], n_rows: int) -> Supervision:
+    if ids.ndim != 2 or len(ids) != n_rows or ids.max(initial=-1) >= n_rows:
+        raise InputError(
+            f"y as Neighbors must hold the nearest rows of X for each of its {n_rows} rows, "
+            f"got ids of shape {ids.shape}"
+        )
+    ids = ids.astype(np.int64)
+    left, column = np.nonzero((ids >= 0) & (ids != np.arange(n_rows)[:, None]))
+    if not len(left):
+        raise InputError("y holds no neighbours: give each row at least one other row")
+    right = ids[left, column]
+    relation = Relation(left, right, np.ones(len(left), bool), n_rows, closed=True)
+    return Supervision(n_rows, relation=relation, neighbors=ids)
+
+
+def _labels(y: NDArray[Any], n_rows: int) -> Supervision:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim not in (1, 2) or len(y) != n_rows:
+        raise InputError(
+            f"y must hold a label or a label set for each of {n_rows} rows, got shape {y.shape}"
+        )
+    if y.ndim == 2:
+        if not np.isin(y, (0, 1)).all():
+            raise InputError("y as label sets [n, c] must hold only 0 and 1")
+        return Supervision(n_rows, torch.from_numpy(y.astype(bool)), y.shape[1])
+    missing = y == -1 if y.dtype.kind in "iuf" else np.zeros(n_rows, bool)
+    if y.dtype.kind == "f":
+        missing |= np.isnan(y)
+    classes, codes = np.unique(y[~missing], return_inverse=True)
+    if len(classes) < 2:
+        raise InputError(
+            f"y has only one class ({len(classes)} found): give at least two, so that some rows differ"
+        )
+    encoded = np.full(n_rows, -1, np.int64)
+    encoded[~missing] = codes
+    return Supervision(n_rows, torch.from_numpy(encoded), len(classes))

@@ -1,0 +1,261 @@
+"""The figures of the report, each with a sentence on how to read it, and the README's picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hammingbird.experiments.canvas import LIGHT, draw, drawing, new_figure
+from hammingbird.experiments.comparison import Comparison, Floats, Row
+from hammingbird.experiments.plots import (
+    by_rank,
+    plot_balance,
+    plot_curves,
+    plot_histogram,
+    plot_over_bits,
+    plot_sample,
+)
+from hammingbird.storage import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing: words above it, words for those who do not see it, inline SVG."""
+
+    title: str
+    label: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Panels that are read together, in groups under a heading (one group without, for most)."""
+
+    name: str
+    title: str
+    caption: str
+    groups: Sequence[tuple[str, Sequence[Panel]]]
+    size: str = "medium"
+
+    @property
+    def width(self) -> int:
+        """Panels of the longest group, at most six: how many stand beside each other if small."""
+        return min(6, max((len(panels) for _, panels in self.groups), default=1))
+
+
+def figures(comparison: Comparison) -> list[Figure]:
+    """All figures that the results allow, in the order in which they are read."""
+    makers = (_quality, _balls, _precision_recall, _at_rank, _histograms, _balance)
+    made = [maker(comparison) for maker in makers]
+    return [figure for figure in made if any(panels for _, panels in figure.groups)]
+
+
+def legend(comparison: Comparison) -> list[tuple[str, str]]:
+    """Every method's name and its line as a small drawing."""
+    return [
+        (method, draw(partial(plot_sample, style=style), f"key-{i}", (44, 16), (3, 3, 3, 3)))
+        for i, (method, style) in enumerate(comparison.styles.items())
+    ]
+
+
+def metric_words(metric: str) -> str:
+    """Name a metric in words, as a panel's title."""
+    known = {
+        "map": "Mean average precision (MAP)",
+        "precision@h2": "Precision within Hamming distance 2",
+        "nonempty@h2": "Share of queries that find anything there",
+    }
+    if metric in known:
+        return known[metric]
+    wanted, depth = metric.removeprefix("recall").split("@")
+    return f"Recall of the {wanted} nearest in the first {int(depth):,} results"
+
+
+def _quality(comparison: Comparison) -> Figure:
+    return Figure(
+        "quality",
+        "Quality against code length",
+        "Higher is better; horizontal lines are references of a fixed size. A thin bracket spans "
+        "MAP from the worst to the best order of tied items, a broad bar one standard deviation "
+        "over seeds either way.",
+        _over_bits(comparison, ("map", comparison.recall), "quality"),
+        "large",
+    )
+
+
+def _balls(comparison: Comparison) -> Figure:
+    return Figure(
+        "balls",
+        "Within Hamming distance 2",
+        "Left, how much of what lies at most two bits away is relevant, an empty ball counted as "
+        "0; right, how many queries find anything that near, which falls as codes get longer.",
+        _over_bits(comparison, ("precision@h2", "nonempty@h2"), "balls"),
+        "large",
+    )
+
+
+def _over_bits(
+    comparison: Comparison, metrics: Sequence[str], name: str
+) -> list[tuple[str, list[Panel]]]:
+    panels = []
+    for i, metric in enumerate(metrics):
+        if any(metric in row.metrics and not comparison.alone(row) for row in comparison.rows):
+            words = metric_words(metric)
+            label = f"{words} over code length, for {', '.join(comparison.methods)}"
+            plot = partial(plot_over_bits, comparison=comparison, metric=metric)
+            panels.append(Panel(words, label, draw(plot, f"{name}-{i}", (430, 290))))
+    return [("", panels)]
+
+
+def _precision_recall(comparison: Comparison) -> Figure:
+    return Figure(
+        "precision-recall",
+        "Precision and recall",
+        "Each point is one depth of the result list: how much of the list is relevant, against how "
+        "much of what is relevant it holds; further up and right is better.",
+        [("", _per_length(comparison, "precision_recall", "recall", "precision"))],
+    )
+
+
+def _at_rank(comparison: Comparison) -> Figure:
+    return Figure(
+        "ranks",
+        "The first N results",
+        "Precision is the share of the first N results that is relevant, recall the share of all "
+        "relevant items that they hold; N runs on a logarithmic axis.",
+        [
+            ("Precision of the first N", _per_length(comparison, "precision_at", "n", "value")),
+            ("Recall of the first N", _per_length(comparison, "recall_at", "n", "value")),
+        ],
+    )
+
+
+def _per_length(comparison: Comparison, name: str, x: str, y: str) -> list[Panel]:
+    """One panel per code length, the references in each of them."""
+    panels = []
+    for bits in comparison.lengths:
+        rows = [*comparison.references, *comparison.at(bits)]
+        drawn = [(row, curve) for row in rows if (curve := comparison.curve(row, name, x, y))]
+        if all(comparison.alone(row) for row, _ in drawn):
+            continue
+
+        def plot(axes: Axes, drawn: Any = drawn) -> None:
+            plot_curves(axes, comparison, drawn)
+            if x == "n":
+                by_rank(axes)
+            else:
+                axes.set(xlim=(-0.02, 1.02), xlabel=x, ylabel=y)
+
+        words = name.replace("_at", " of the first N").replace("_", " against ")
+        label = f"{words} at {bits} bits, for {_names(row for row, _ in drawn)}"
+        panels.append(Panel(f"{bits} bits", label, draw(plot, f"{name}-{bits}", (360, 250))))
+    return panels
+
+
+def _names(rows: Iterable[Row]) -> str:
+    return ", ".join(row.method for row in rows)
+
+
+def _histograms(comparison: Comparison) -> Figure:
+    groups: dict[str, list[Panel]] = {}
+    for i, row in enumerate(comparison.rows):
+        densities = comparison.densities(row)
+        if densities is None:
+            continue
+        relevant, other = densities
+        overlap = _overlap(relevant, other)
+        plot = partial(plot_histogram, palette=comparison.palette, relevant=relevant, other=other)
+        groups.setdefault(row.method, []).append(
+            Panel(
+                f"{row.bits} bits · overlap {overlap:.2f}",
+                f"Hamming distances at {row.name}: relevant and other pairs overlap by "
+                f"{overlap:.2f}",
+                draw(plot, f"histogram-{i}", (200, 105), (4, 20, 8, 4)),
+            )
+        )
+    return Figure(
+        "histograms",
+        "Hamming distances of relevant and of other pairs",
+        "The less the two shapes overlap, the better the codes tell them apart; overlap is the "
+        "area they share, 1 if they are alike. Each has area 1; first seed.",
+        list(groups.items()),
+        "small",
+    )
+
+
+def _overlap(relevant: Floats, other: Floats) -> float:
+    return float(np.minimum(relevant, other).sum())
+
+
+def _balance(comparison: Comparison) -> Figure:
+    panels = []
+    for bits in comparison.lengths:
+        found = [(row, comparison.first(row, "bit_balance")) for row in comparison.at(bits)]
+        drawn = [(row, np.array(shares, float)) for row, shares in found if shares]
+        if drawn:
+            plot = partial(plot_balance, comparison=comparison, drawn=drawn)
+            label = f"Share of ones of each bit at {bits} bits, for {_names(r for r, _ in drawn)}"
+            longest = max(len(row.method) for row, _ in drawn)
+            margins = (min(160, 14 + 7 * longest), 40, 10, 8)
+            svg = draw(plot, f"balance-{bits}", (360, 70 + 26 * len(drawn)), margins)
+            panels.append(Panel(f"{bits} bits", label, svg))
+    return Figure(
+        "balance",
+        "Bit balance",
+        "Each mark is one bit: in the middle it is one for half of the database and tells most, "
+        "at an edge it hardly changes and tells little. First seed.",
+        [("", panels)],
+    )
+
+
+def save_overview(
+    path: Path, results: Mapping[str, Any], curves: Sequence[Mapping[str, Any]]
+) -> Path:
+    """Save one wide picture on white, PNG or SVG by its ending: quality against bits, distances.
+
+    The distances are those of the longest codes: of the worst method there and of the best.
+    """
+    comparison = Comparison(results, curves, LIGHT)
+    measured = {metric for row in comparison.rows for metric in row.metrics}
+    metric = comparison.recall if comparison.recall in measured else "map"
+    longest = comparison.at(max(comparison.lengths, default=0))
+    known = [
+        (row, densities)
+        for row in sorted(longest, key=lambda row: row.mean(metric) or 0.0)
+        if (densities := comparison.densities(row)) is not None
+    ]
+    shown = known[:1] + known[1:][-1:]
+    from matplotlib.lines import Line2D
+
+    with drawing(LIGHT), replacing(path) as temporary:
+        figure = new_figure(1080, 400)
+        figure.set_layout_engine("constrained", w_pad=0.12, wspace=0.03)
+        grid = figure.add_gridspec(max(len(shown), 1), 2 if shown else 1)
+        axes = figure.add_subplot(grid[:, 0])
+        plot_over_bits(axes, comparison, metric)
+        axes.set_title(metric_words(metric), loc="left", fontsize=12)
+        methods = comparison.methods
+        samples = [Line2D([], [], **comparison.styles[method].line()) for method in methods]
+        key = figure.legend(
+            samples, methods, loc="outside lower left", ncols=len(methods), frameon=False
+        )
+        for words in key.get_texts():
+            words.set_parse_math(False)
+        for place, (row, densities) in enumerate(shown):
+            axes = figure.add_subplot(grid[place, 1])
+            plot_histogram(axes, LIGHT, *densities)
+            title = f"{row.name}: distances overlap by {_overlap(*densities):.2f}"
+            axes.set_title(title, loc="left", fontsize=12, parse_math=False)
+            axes.legend(axes.patches[1:], ["relevant pairs", "other pairs"], frameon=False)
+        if shown:
+            axes.set_xlabel("Hamming distance")
+        figure.savefig(temporary, facecolor="white", dpi=144)
+    return path

@@ -1,0 +1,107 @@
+"""Rows of image results as PNG strips inside the page."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hammingbird.errors import InputError, MissingExtraError
+
+LARGEST_SIDE = 64
+PAGE_BYTES = 1_500_000
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ExampleRow:
+    """What one method found at one code length."""
+
+    title: str
+    results: Images
+    """[m, 10, h, w] or [m, 10, h, w, 3], nearest first."""
+    correct: NDArray[np.bool_]
+    """[m, 10]"""
+    precision: float
+    """Mean precision@10 over all queries, not only those shown."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A few image queries and their first results."""
+
+    queries: Images
+    """[m, h, w] or [m, h, w, 3]"""
+    labels: list[str] | None
+    rows: list[ExampleRow]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One query's results, side by side in one picture."""
+
+    png: str
+    correct: list[bool]
+
+    @property
+    def label(self) -> str:
+        """What the picture shows, in words."""
+        right = [str(i + 1) for i, correct in enumerate(self.correct) if correct]
+        return f"{len(right)} of {len(self.correct)} results are relevant" + (
+            f": number {', '.join(right)}" if right else ""
+        )
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What the page shows of the examples; ``left_out`` queries would make it too large."""
+
+    queries: list[str]
+    labels: list[str]
+    rows: list[tuple[ExampleRow, list[Strip]]]
+    left_out: int
+
+
+def gallery(examples: Examples) -> Gallery:
+    """Encode as many queries as fit into the page's size, at least one."""
+    n = len(examples.queries)
+    for row in examples.rows:
+        if not len(row.results) == len(row.correct) == n:
+            raise InputError(f"{row.title}: results and correct must have one row per query ({n})")
+    queries = [png([image]) for image in examples.queries]
+    rows = [
+        (
+            row,
+            [
+                Strip(png(images), [bool(x) for x in correct])
+                for images, correct in zip(row.results, row.correct, strict=True)
+            ],
+        )
+        for row in examples.rows
+    ]
+    cost = np.cumsum([len(q) + sum(len(s[i].png) for _, s in rows) for i, q in enumerate(queries)])
+    fit = max(1, int(np.searchsorted(cost, PAGE_BYTES, side="right")))
+    labels = [str(label) for label in examples.labels] if examples.labels else [""] * n
+    return Gallery(
+        queries[:fit], labels[:fit], [(row, strips[:fit]) for row, strips in rows], max(n - fit, 0)
+    )
+
+
+def png(images: Sequence[Images] | Images) -> str:
+    """Put images of one size side by side, as a data URI; large ones are made smaller."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError("pillow", "report") from error
+    strip = Image.fromarray(np.ascontiguousarray(np.concatenate(list(images), axis=1), np.uint8))
+    side = max(images[0].shape[:2])
+    if side > LARGEST_SIDE:
+        strip = strip.resize([max(1, round(x * LARGEST_SIDE / side)) for x in strip.size])
+    stream = BytesIO()
+    strip.save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + b64encode(stream.getvalue()).decode()

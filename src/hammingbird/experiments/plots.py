@@ -1,0 +1,123 @@
+"""What goes onto one set of axes: nothing is smoothed, fitted or cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hammingbird.experiments.canvas import Palette
+from hammingbird.experiments.comparison import Comparison, Curve, Floats, Row, Style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_sample(axes: Axes, style: Style) -> None:
+    """A method's line as the legend shows it."""
+    axes.set_axis_off()
+    axes.plot([0, 1, 2], [0, 0, 0], **style.line(markevery=[1]))
+
+
+def plot_over_bits(axes: Axes, comparison: Comparison, metric: str) -> None:
+    """One metric over code length, with reference lines and, for MAP, the bracket of ties.
+
+    Methods stand a little beside each other, so that their brackets can be told apart.
+    """
+    methods = comparison.methods
+    tied = any(f"{metric}_best" in row.metrics for row in comparison.rows)
+    step = min(0.04, 0.3 / max(len(methods), 1)) if tied else 0.0
+    for i, method in enumerate(methods):
+        rows = [row for row in comparison.rows if row.method == method and metric in row.metrics]
+        rows = sorted((r for r in rows if not comparison.alone(r)), key=lambda row: row.bits or 0)
+        if not rows:
+            continue
+        style = comparison.styles[method]
+        bits = [(row.bits or 0) * 2 ** (step * (i - (len(methods) - 1) / 2)) for row in rows]
+        values = [row.metrics[metric] for row in rows]
+        bracket = [(row.mean(f"{metric}_worst"), row.mean(f"{metric}_best")) for row in rows]
+        if all(None not in pair for pair in bracket):
+            low, high = np.array(bracket, float).T
+            axes.vlines(bits, low, high, color=style.color, linewidth=1.2)
+            for end in (low, high):
+                axes.plot(bits, end, "_", color=style.color, markersize=5)
+        means = np.array([value.mean for value in values])
+        spread = np.array([value.deviation or 0.0 for value in values])
+        axes.vlines(bits, means - spread, means + spread, color=style.color, linewidth=4, alpha=0.4)
+        axes.plot(bits, means, **style.line())
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(comparison.lengths, [str(bits) for bits in comparison.lengths])
+    axes.minorticks_off()
+    if len(comparison.lengths) == 1:
+        axes.set_xlim(comparison.lengths[0] / 2, comparison.lengths[0] * 2)
+    axes.set_xlabel("bits")
+    axes.grid(visible=False, axis="x")
+    references = [row for row in comparison.references if metric in row.metrics]
+    heights = [row.metrics[metric].mean for row in references]
+    top = 1.08 * max([axes.dataLim.y1, *heights], default=1.0)
+    axes.set_ylim(0, top if top > 0 else 1.0)
+    for row, height in zip(references, heights, strict=True):
+        _reference(axes, comparison, row, height)
+
+
+def _reference(axes: Axes, comparison: Comparison, row: Row, height: float) -> None:
+    style = comparison.styles[row.method]
+    axes.axhline(height, color=style.color, linestyle=style.dash, linewidth=1.4)
+    ceiling = row.role == "ceiling"
+    above = ceiling or height < axes.get_ylim()[1] / 2
+    axes.annotate(
+        "float vectors" if ceiling else row.name,
+        (0.0 if ceiling else 1.0, height),
+        xycoords=("axes fraction", "data"),
+        xytext=(4 if ceiling else -4, 3 if above else -4),
+        textcoords="offset points",
+        ha="left" if ceiling else "right",
+        va="bottom" if above else "top",
+        fontsize=10,
+        color=comparison.palette.text,
+        parse_math=False,
+    )
+
+
+def plot_curves(axes: Axes, comparison: Comparison, drawn: Sequence[tuple[Row, Curve]]) -> None:
+    """One line per row, its points joined by straight lines; some points carry a marker."""
+    axes.set_ylim(-0.02, 1.02)
+    for i, (row, (x, y)) in enumerate(drawn):
+        marks = (0.2 * i / len(drawn), 0.2)  # shares of the axes' diagonal
+        axes.plot(x, y, **comparison.styles[row.method].line(markevery=marks, markersize=5))
+
+
+def by_rank(axes: Axes) -> None:
+    """Turn the horizontal axis into ranks on a logarithmic scale."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
+    axes.minorticks_off()
+    axes.set_xlabel("N")
+
+
+def plot_histogram(axes: Axes, palette: Palette, relevant: Floats, other: Floats) -> None:
+    """Two densities over Hamming distance: filled for relevant pairs, dashed for the others."""
+    n_bits = len(relevant) - 1
+    edges = np.arange(n_bits + 2) - 0.5
+    axes.stairs(relevant, edges, fill=True, color=palette.relevant, alpha=0.3, linewidth=0)
+    axes.stairs(relevant, edges, color=palette.relevant, linewidth=1.6)
+    axes.stairs(other, edges, color=palette.other, linewidth=1.6, linestyle=(0, (3, 1.2)))
+    axes.set_xticks(sorted({0, n_bits // 2, n_bits}))
+    axes.set_xlim(-0.5, n_bits + 0.5)
+    axes.set_ylim(bottom=0)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=False)
+
+
+def plot_balance(axes: Axes, comparison: Comparison, drawn: Sequence[tuple[Row, Floats]]) -> None:
+    """One line of marks per method, one mark per bit at its share of ones."""
+    axes.axvline(0.5, color=comparison.palette.neutral, linewidth=1)
+    for height, (row, shares) in enumerate(drawn):
+        line = comparison.styles[row.method].line(linestyle="", alpha=0.6)
+        axes.plot(shares, np.full(len(shares), height), **line)
+    axes.set_yticks(range(len(drawn)), [row.method for row, _ in drawn], parse_math=False)
+    axes.set_ylim(len(drawn) - 0.4, -0.6)
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_xlabel("share of ones")

@@ -1,0 +1,95 @@
+"""What the results say in words: the headline, warnings, and how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hammingbird.experiments.comparison import Row, recall_name
+
+WIDE_TIES = 0.05
+"""From this width on, the bracket [worst, best] of MAP over orders of ties deserves a warning."""
+
+
+def headline(results: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """Say in one sentence what the best codes keep, and in how many bytes."""
+    codes = [row for row in rows if row.role == "method"] or [r for r in rows if r.bits is not None]
+    ceiling = next((row for row in rows if row.role == "ceiling"), None)
+    recall = recall_name(rows)
+    protocol = results.get("protocol", {})
+    by_labels = "label" in f"{protocol.get('rule')} {protocol.get('relevance')}"
+    for metric in ("map", recall) if by_labels else (recall, "map"):
+        best = max(
+            (row for row in codes if metric in row.metrics),
+            key=lambda row: row.metrics[metric].mean,
+            default=None,
+        )
+        if best is not None:
+            break
+    else:
+        return "No method was measured."
+    score = best.metrics[metric].mean
+    size = "" if best.bytes_per_item is None else f", in {best.bytes_per_item:,} bytes per item"
+    if size and ceiling is not None and ceiling.bytes_per_item is not None:
+        size += f" instead of {ceiling.bytes_per_item:,}"
+    who = f"{best.method} at {best.bits} bits"
+    if metric == "map":
+        against = None if ceiling is None else ceiling.mean("map")
+        beside = "" if against is None else f" (float vectors: {against:.2f})"
+        return f"{who} reaches a MAP of {score:.2f}{beside}{size}."
+    wanted, depth = metric.removeprefix("recall").split("@")
+    return (
+        f"{who} keeps {score:.0%} of the {wanted} nearest neighbours "
+        f"in its first {int(depth):,} results{size}."
+    )
+
+
+def tie_warnings(rows: Sequence[Row]) -> list[str]:
+    """Name, for each code length, the widest bracket of MAP over orders of tied items."""
+    widest: dict[int, tuple[float, str]] = {}
+    for row in rows:
+        worst, best = row.mean("map_worst"), row.mean("map_best")
+        if worst is None or best is None or row.bits is None or best - worst <= WIDE_TIES:
+            continue
+        words = (
+            f"At {row.bits} bits the order of ties alone can move MAP by {best - worst:.2f} "
+            f"({row.method}: from {worst:.2f} to {best:.2f})."
+        )
+        widest[row.bits] = max(widest.get(row.bits, (0.0, "")), (best - worst, words))
+    return [widest[bits][1] for bits in sorted(widest)]
+
+
+TERMS = {
+    "name": "data",
+    "relevance": "what counts as relevant",
+    "divisor": "divisor of average precision",
+    "ties": "tied items",
+    "empty_ball": "empty Hamming balls",
+    "queries_without_relevant": "queries without a relevant item",
+    "train_in_database": "training items in the database",
+    "query_in_database": "queries in the database",
+}
+
+
+def facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Data or protocol entries as pairs of words."""
+    return [
+        (TERMS.get(key, key.replace("_", " ")), _words(value)) for key, value in content.items()
+    ]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping) and {"rows", "width"} <= value.keys():
+        shape = f"{_words(value['rows'])} × {_words(value['width'])}"
+        return f"{shape}, {value['name']}" if value.get("name") else shape
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key.replace('_', ' ')}: {_words(v)}" for key, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value)) or "none"
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,116 @@
+"""Rules of relevance: rows, structured counts, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from slow_rankings import Given
+
+from hammingbird import kernels
+from hammingbird.codes import pack
+from hammingbird.errors import InputError
+from hammingbird.evaluation import (
+    ListedNeighbors,
+    SameLabel,
+    WithinDistance,
+    percentile_threshold,
+)
+from hammingbird.evaluation import relevance as module
+from hammingbird.targets import Neighbors
+
+
+def rules(rng):
+    labels = rng.integers(0, 4, 25), rng.integers(1, 6, 70)
+    sets = (rng.random((25, 5)) < 0.3).astype(int), (rng.random((70, 5)) < 0.3).astype(int)
+    ids = rng.permuted(np.tile(np.arange(70), (25, 1)), axis=1)[:, :6]
+    ids[3, 4:] = -1
+    names = np.array(["a", "b", "c", "d", "e", "f"])
+    X, Y = rng.standard_normal((25, 3)), rng.standard_normal((70, 3))
+    listed = np.zeros((25, 70), bool)
+    for query, row in enumerate(ids):
+        listed[query, row[row >= 0]] = True
+    return {
+        "labels": (SameLabel(*labels), labels[0][:, None] == labels[1]),
+        "names": (SameLabel(names[labels[0]], names[labels[1]]), labels[0][:, None] == labels[1]),
+        "sets": (SameLabel(*sets), (sets[0][:, None] & sets[1]).any(axis=2)),
+        "listed": (ListedNeighbors(Neighbors(ids, ids), 70), listed),
+        "near": (WithinDistance(X, Y, 1.2), np.linalg.norm(X[:, None] - Y, axis=2) <= 1.2),
+    }
+
+
+@pytest.mark.parametrize("name", ["labels", "names", "sets", "listed", "near"])
+@pytest.mark.parametrize("n_bits", [12, 64])
+def test_rows_and_counts(name, n_bits, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_BYTES", 500)
+    rng = np.random.default_rng(7)
+    rule, expected = rules(rng)[name]
+    assert np.array_equal(rule.rows(0, 25), expected)
+    assert np.array_equal(rule.rows(7, 12), expected[7:12])
+    assert np.array_equal(rule.n_relevant(), expected.sum(axis=1))
+    assert rule.describe()
+    codes = pack(rng.standard_normal((25, n_bits))), pack(rng.standard_normal((70, n_bits)))
+    for start, stop in ((0, 25), (5, 21)):
+        every, relevant = rule.counts(codes[0][start:stop], codes[1], n_bits, start)
+        both = kernels.histograms(codes[0][start:stop], codes[1], n_bits, expected[start:stop])
+        assert np.array_equal(every, both[0])
+        assert np.array_equal(relevant, both[1])
+
+
+def test_n_relevant_without_self():
+    rule = Given(np.eye(3, 4, dtype=bool))
+    assert rule.n_relevant(np.array([0, -1, 3])).tolist() == [0, 1, 1]
+
+
+def test_unlabelled_items_of_sets_are_relevant_to_nothing():
+    rule = SameLabel([[0, 0], [1, 0]], [[0, 0], [1, 1]])
+    assert rule.rows(0, 2).tolist() == [[False, False], [False, True]]
+
+
+@pytest.mark.parametrize(
+    ("queries", "database", "message"),
+    [
+        ([1, 2], [[1, 0]], "both be 1-D"),
+        ([[1, 0]], [[1, 0, 0]], "equally wide"),
+        ([[3]], [[4]], "0 or 1"),
+        ([1.0, np.nan], [1.0], "NaN"),
+        (np.array([1, "a"], object), np.array([1], object), "one kind"),
+    ],
+)
+def test_wrong_labels(queries, database, message):
+    with pytest.raises(InputError, match=message):
+        SameLabel(queries, database)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1, 2], "whole numbers"),
+        ([[0.5]], "whole numbers"),
+        ([[5]], "database rows from 0 to 4"),
+        ([[-2]], "database rows"),
+        ([[0, 1], [2, 2]], "query 1 name a database row twice"),
+    ],
+)
+def test_wrong_neighbors(ids, message):
+    with pytest.raises(InputError, match=message):
+        ListedNeighbors(ids, 5)
+
+
+def test_wrong_distances():
+    with pytest.raises(InputError, match="equal width"):
+        WithinDistance(np.zeros((2, 3)), np.zeros((2, 4)), 1)
+    with pytest.raises(InputError, match="at least 0"):
+        WithinDistance(np.zeros((2, 3)), np.zeros((2, 3)), float("nan"))
+
+
+def test_percentile_threshold():
+    train = np.random.default_rng(8).standard_normal((300, 4))
+    threshold = percentile_threshold(train, 5)
+    rows = WithinDistance(train, train, threshold).rows(0, 300)
+    share = (rows.sum() - 300) / (300 * 299)
+    assert share == pytest.approx(0.05, abs=0.001)
+    assert percentile_threshold(train, 5, limit=100) == percentile_threshold(train, 5, limit=100)
+    with pytest.raises(InputError, match="two rows"):
+        percentile_threshold(train[:1])
+    with pytest.raises(InputError, match="between 0 and 100"):
+        percentile_threshold(train, 101)

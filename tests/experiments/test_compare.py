@@ -1,0 +1,165 @@
+"""compare: the rules of relevance, resuming, what a folder may hold."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import hammingbird as hb
+from hammingbird.experiments import compare as module
+from hammingbird.experiments.compare import compare
+from hammingbird.experiments.results import averages
+
+
+@pytest.fixture
+def data(clusters):
+    X, y = clusters
+    return X[:240], X[240:]
+
+
+def rows(results):
+    return {(r["method"], r["bits"]): r for r in averages(results)}
+
+
+@pytest.mark.parametrize("relevance", ["neighbors:5", "neighbors:20", "inner:10", "percentile:5"])
+def test_rules_of_relevance(data, tmp_path, relevance):
+    results = compare(
+        *data, methods=["pca"], bits=[16], relevance=relevance, out=tmp_path / "run"
+    )
+    found = rows(results)
+    assert results["protocol"]["rule"] == relevance
+    assert found["float", None]["metrics"]["map"] == pytest.approx(1.0)
+    assert found["float", None]["metrics"]["recall10@100"] == pytest.approx(1.0)
+    assert 0.1 < found["pca", 16]["metrics"]["map"] < 1
+    assert found["pca", 16]["role"] == "method"
+    assert found["lsh", 16]["role"] == found["sign", 20]["role"] == "floor"
+
+
+def test_neighbours_are_the_ground_truth_of_recall(data, tmp_path):
+    train, query = data
+    results = compare(train, query, methods=["itq"], bits=[8], out=tmp_path / "run",
+                      metrics=["recall5@20"])
+    truth = hb.nearest_vectors(query, train, 10).ids
+    codes = hb.ITQ(8, random_state=0).fit(train)
+    expected = hb.evaluate(
+        codes.transform(query), codes.transform(train), neighbors=truth, n_bits=8,
+        metrics=["map", "recall10@100", "recall5@20"],
+    )
+    found = rows(results)["itq", 8]["metrics"]
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_labels_are_needed_for_label_relevance(data, tmp_path):
+    with pytest.raises(hb.InputError, match="has no labels"):
+        compare(*data, methods=["itq"], bits=[8], relevance="labels", out=tmp_path / "run")
+
+
+def test_a_stopped_run_goes_on(data, tmp_path, monkeypatch):
+    fit = hb.LSH._fit
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    arguments = dict(methods=["itq", "lsh"], bits=[8], seeds=[0, 1], out=tmp_path / "run")
+    monkeypatch.setattr(hb.LSH, "_fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        compare(*data, **arguments)
+    cells = tmp_path / "run" / "cells"
+    assert sorted(path.name for path in cells.iterdir()) == ["itq-8-0", "itq-8-1"]
+    times = {path.name: path.stat().st_mtime_ns for path in cells.iterdir()}
+    monkeypatch.setattr(hb.LSH, "_fit", fit)
+    compare(*data, **arguments)
+    assert all((cells / name).stat().st_mtime_ns == time for name, time in times.items())
+    assert len(list(cells.iterdir())) == 5  # and the sign of every dimension
+
+
+def test_a_damaged_cell_is_named(data, tmp_path):
+    arguments = dict(methods=["lsh"], bits=[8], out=tmp_path / "run")
+    compare(*data, **arguments)
+    (tmp_path / "run" / "cells" / "lsh-8-0" / "query.npy").write_bytes(b"")
+    with pytest.raises(hb.FileError, match="truncated or altered"):
+        compare(*data, **arguments)
+
+
+def test_a_folder_of_other_data_is_refused(data, tmp_path):
+    train, query = data
+    compare(train, query, methods=["lsh"], bits=[8], out=tmp_path / "run")
+    before = (tmp_path / "run" / "results.json").read_bytes()
+    for other in (
+        dict(train=train + 1.0),
+        dict(relevance="neighbors:3"),
+        dict(query=query[:10]),
+    ):
+        with pytest.raises(hb.FileError, match="other data or relevance"):
+            compare(**{"train": train, "query": query, **other}, methods=["lsh"], bits=[8],
+                    out=tmp_path / "run")
+    assert (tmp_path / "run" / "results.json").read_bytes() == before
+
+
+def test_methods_that_cannot_give_the_bits_are_skipped_and_named(data, tmp_path):
+    results = compare(*data, methods=["pca", "sh"], bits=[8, 32], out=tmp_path / "run")
+    assert [(s["method"], s["bits"]) for s in results["skipped"]] == [("pca", 32)]
+    assert "at most 20 bits" in results["skipped"][0]["why"]
+    with pytest.raises(hb.InputError, match="no method could be run"):
+        compare(*data, methods=["pca"], bits=[32], out=tmp_path / "none")
+
+
+def test_queries_that_are_database_rows(data, tmp_path):
+    train, _ = data
+    arguments = dict(methods=["itq"], bits=[16], out=tmp_path / "run")
+    with pytest.raises(hb.InputError, match="leaves each query's own row out"):
+        compare(train, train[:50], **arguments)
+    results = compare(train, train[:50], **arguments, allow_overlap=True)
+    assert results["protocol"]["query_rows_in_database"] == 50
+    truth = hb.nearest_vectors(train[:50], train, 10, exclude=np.arange(50)).ids
+    codes = hb.ITQ(16, random_state=0).fit(train)
+    expected = hb.evaluate(
+        codes.transform(train[:50]), codes.transform(train), neighbors=truth, n_bits=16,
+        metrics=["map"], self_rows=np.arange(50),
+    )
+    assert rows(results)["itq", 16]["metrics"]["map"] == expected["map"]
+
+
+def test_measures_are_taken_again_only_if_the_rules_change(data, tmp_path, monkeypatch):
+    arguments = dict(methods=["lsh"], bits=[8], out=tmp_path / "run")
+    compare(*data, **arguments)
+
+    def again(*_):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(module, "measure_codes", again)
+    compare(*data, **arguments)
+    with pytest.raises(AssertionError, match="measured again"):
+        compare(*data, **arguments, metrics=["recall5@10"])
+
+
+def test_without_the_report_extra_the_figures_are_there_all_the_same(data, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    compare(*data, methods=["lsh"], bits=[8], out=tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["schema"] == 1
+    assert not (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (dict(methods=[]), "at least one method"),
+        (dict(methods=["nope"]), "choose from"),
+        (dict(bits=[0]), "between 1 and 4096"),
+        (dict(relevance="neighbors:0"), "relevance must be"),
+        (dict(relevance="neighbors:1000"), "only 240 rows"),
+        (dict(metrics=["mapp"]), "no metric is called"),
+        (dict(query=np.zeros((3, 5))), "equally wide"),
+        (dict(query=np.zeros((0, 20))), "matrix of vectors"),
+    ],
+)
+def test_bad_arguments(data, tmp_path, change, says):
+    arguments = {
+        "train": data[0], "query": data[1], "methods": ["lsh"], "bits": [8], **change
+    }
+    with pytest.raises(hb.InputError, match=says):
+        compare(**arguments, out=tmp_path / "run")

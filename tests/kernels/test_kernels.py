@@ -1,0 +1,257 @@
+"""Every native instruction set equals the NumPy twin, and the twin equals plain loops."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hammingbird import kernels
+from hammingbird.errors import InputError
+from hammingbird.kernels import twin
+
+try:
+    from hammingbird.kernels import _native
+
+    LEVELS = _native.levels()
+except ImportError:
+    LEVELS = []
+
+WIDTHS = st.one_of(st.integers(1, 130), st.sampled_from([192, 256, 320, 1000, 1024, 4096]))
+
+
+@pytest.fixture(autouse=True)
+def _restore_level():
+    yield
+    if LEVELS:
+        _native.set_level(LEVELS[-1])
+
+
+@st.composite
+def problems(draw):
+    """Queries and a database, often with many equal rows, of all widths and awkward lengths."""
+    n_bits = draw(WIDTHS)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.one_of(st.integers(1, 70), st.sampled_from([500, 2055])))
+    bits = rng.random((n, n_bits)) < rng.random()
+    if draw(st.booleans()):
+        bits = bits[rng.integers(0, n, n) % draw(st.integers(1, n))]
+    queries = rng.random((draw(st.integers(0, 9)), n_bits)) < 0.5
+    if len(queries) and draw(st.booleans()):
+        queries[0] = bits[-1]
+    k = draw(st.one_of(st.integers(1, n), st.just(n)))
+    return np.packbits(queries, axis=1), np.packbits(bits, axis=1), n_bits, k
+
+
+def equal(found, expected):
+    for a, b in zip(found, expected, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@settings(deadline=None, max_examples=60)
+@given(problem=problems(), threads=st.sampled_from([1, 2, 5]), share=st.floats(0, 1))
+def test_native_equals_twin(level, problem, threads, share):
+    queries, database, n_bits, k = problem
+    _native.set_level(level)
+    equal(_native.nearest(queries, database, k, threads), twin.nearest(queries, database, k))
+    radius = round(share * 8 * database.shape[1])
+    for r in (0, radius, 8 * database.shape[1]):
+        equal(_native.within(queries, database, r, threads), twin.within(queries, database, r))
+    relevant = np.random.default_rng(k).random((len(queries), len(database))) < share
+    for marks in (None, relevant):
+        equal(
+            _native.histograms(queries, database, n_bits, marks, threads),
+            twin.histograms(queries, database, n_bits, marks),
+        )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@settings(deadline=None, max_examples=40)
+@given(problem=problems(), threads=st.sampled_from([1, 3]), coarse=st.booleans())
+def test_native_scores_equal_twin_bit_by_bit(level, problem, threads, coarse):
+    queries, database, n_bits, k = problem
+    weights = np.random.default_rng(k).normal(size=(len(queries), n_bits)).astype(np.float32)
+    if coarse:  # many equal scores
+        weights = np.round(weights)
+    _native.set_level(level)
+    expected = twin.scores(weights, database, n_bits)
+    equal([_native.scores(weights, database, n_bits, threads)], [expected])
+    equal(
+        _native.best(weights, database, n_bits, k, threads), twin.best(weights, database, n_bits, k)
+    )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("n_bits", [12, 48, 64, 100, 256])
+@pytest.mark.parametrize("n_queries", [1, 3, 40])
+def test_many_threads_equal_one(level, n_bits, n_queries):
+    rng = np.random.default_rng(n_bits)
+    database = np.packbits(rng.random((30_000, n_bits)) < 0.5, axis=1)
+    queries = np.packbits(rng.random((n_queries, n_bits)) < 0.5, axis=1)
+    weights = rng.normal(size=(n_queries, n_bits)).astype(np.float32)
+    _native.set_level(level)
+    for k in (1, 10, 7000):
+        equal(_native.nearest(queries, database, k, 4), twin.nearest(queries, database, k))
+    radius = n_bits // 2 - 3
+    equal(_native.within(queries, database, radius, 4), twin.within(queries, database, radius))
+    equal(
+        _native.histograms(queries, database, n_bits, None, 4),
+        twin.histograms(queries, database, n_bits),
+    )
+    equal(_native.best(weights, database, n_bits, 50, 4), twin.best(weights, database, n_bits, 50))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_databases_sorted_by_distance(order):
+    """The bound falls as late as it can, or at once."""
+    database = np.packbits(np.tri(129, 128, -1, bool)[::order].repeat(50, axis=0), axis=1)
+    queries = np.zeros((2, 16), np.uint8)
+    for k in (1, 49, 50, 51, 6450):
+        equal(kernels.nearest(queries, database, k), twin.nearest(queries, database, k))
+
+
+@settings(deadline=None, max_examples=40)
+@given(problem=problems())
+@example((np.zeros((1, 2), np.uint8), np.array([[255, 240]], np.uint8), 12, 1))
+def test_twin_equals_loops(problem):
+    queries, database, n_bits, k = problem
+    queries, database = queries[:2], database[:40]
+    k, radius = min(k, len(database)), n_bits // 2
+    weights = np.random.default_rng(0).normal(size=(len(queries), n_bits)).astype(np.float32)
+    marks = np.tile(np.arange(len(database)) % 3 == 0, (len(queries), 1))
+    rows, distances = twin.nearest(queries, database, k)
+    offsets, hits, hit_distances = twin.within(queries, database, radius)
+    counts, marked = twin.histograms(queries, database, n_bits, marks)
+    scores = twin.scores(weights, database, n_bits)
+    best_rows, best_scores = twin.best(weights, database, n_bits, k)
+    for q, query in enumerate(queries):
+        pairs = []
+        for row, code in enumerate(database):
+            distance, score = 0, 0.0
+            for bit in range(n_bits):
+                one = code[bit // 8] >> (7 - bit % 8) & 1
+                distance += int(one != query[bit // 8] >> (7 - bit % 8) & 1)
+                score += float(weights[q, bit]) * (1 if one else -1)
+            pairs.append((distance, row))
+            assert scores[q, row] == pytest.approx(score, rel=1e-4, abs=1e-4)
+        for distance in range(n_bits + 1):
+            assert counts[q, distance] == sum(d == distance for d, _ in pairs)
+            assert marked[q, distance] == sum(d == distance for d, row in pairs if marks[q, row])
+        pairs.sort()
+        near = [pair for pair in pairs if pair[0] <= radius]
+        here = slice(offsets[q], offsets[q + 1])
+        ranked = sorted((-float(s), row) for row, s in enumerate(scores[q]))
+        for found, expected in [
+            (zip(distances[q], rows[q], strict=True), pairs[:k]),
+            (zip(hit_distances[here], hits[here], strict=True), near),
+            (zip(-best_scores[q], best_rows[q], strict=True), ranked[:k]),
+        ]:
+            assert list(found) == expected
+
+
+def test_memory_maps_slices_and_no_queries(tmp_path):
+    rng = np.random.default_rng(1)
+    database = rng.integers(0, 256, (1000, 6), dtype=np.uint8)
+    np.save(tmp_path / "codes.npy", database)
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+    expected = twin.nearest(database[:20], database, 7)
+    equal(kernels.nearest(mapped[:20], mapped, 7), expected)
+    wide = rng.integers(0, 256, (1000, 12), dtype=np.uint8)
+    wide[:, ::2] = database
+    equal(kernels.nearest(wide[:20, ::2], wide[:, ::2], 7), expected)
+    unaligned = np.concatenate([[np.uint8(0)], wide[:, :8].ravel()])[1:].reshape(-1, 8)
+    equal(kernels.nearest(unaligned[:9], unaligned, 3), twin.nearest(unaligned[:9], unaligned, 3))
+    assert [a.shape for a in kernels.nearest(database[:0], database, 7)] == [(0, 7), (0, 7)]
+    assert [a.shape for a in kernels.within(database[:0], database, 7)] == [(1,), (0,), (0,)]
+    assert kernels.histograms(database[:0], database, 48)[0].shape == (0, 49)
+
+
+def test_empty_database():
+    queries, nothing = np.zeros((3, 6), np.uint8), np.zeros((0, 6), np.uint8)
+    assert kernels.within(queries, nothing, 48)[0].tolist() == [0, 0, 0, 0]
+    assert kernels.histograms(queries, nothing, 48)[0].sum() == 0
+    assert kernels.scores(np.zeros((3, 48)), nothing, 48).shape == (3, 0)
+    with pytest.raises(InputError, match="between 1 and the 0 rows"):
+        kernels.nearest(queries, nothing, 1)
+
+
+def test_chunks_of_queries_make_one_answer(monkeypatch, capsys):
+    rng = np.random.default_rng(2)
+    database = rng.integers(0, 256, (300, 2), dtype=np.uint8)
+    queries = rng.integers(0, 256, (70, 2), dtype=np.uint8)
+    weights = rng.normal(size=(70, 16)).astype(np.float32)
+    marks = rng.random((70, 300)) < 0.3
+    expected = [
+        twin.nearest(queries, database, 5),
+        twin.within(queries, database, 5),
+        twin.histograms(queries, database, 16, marks),
+        [twin.scores(weights, database, 16)],
+        twin.best(weights, database, 16, 5),
+    ]
+    monkeypatch.setattr(kernels, "_CHUNK", {True: 2000, False: 2000})
+    found = [
+        kernels.nearest(queries, database, 5, progress=True),
+        kernels.within(queries, database, 5),
+        kernels.histograms(queries, database, 16, marks),
+        [kernels.scores(weights, database, 16)],
+        kernels.best(weights, database, 16, 5),
+    ]
+    for a, b in zip(found, expected, strict=True):
+        equal(a, b)
+
+
+def test_bad_input_says_what_to_do():
+    codes, floats = np.zeros((5, 2), np.uint8), np.zeros((5, 16))
+    for call, message in [
+        (lambda: kernels.nearest(floats, codes, 1), "queries must be packed codes"),
+        (lambda: kernels.nearest(codes, codes[:, :1], 1), "2 bytes do not fit"),
+        (lambda: kernels.nearest(codes, codes, 6), "between 1 and the 5 rows"),
+        (lambda: kernels.nearest(codes, codes, 0), "between 1 and the 5 rows"),
+        (lambda: kernels.nearest(codes, codes, 2.5), "between 1 and the 5 rows"),
+        (lambda: kernels.nearest(codes, codes, 1, threads=0), "threads"),
+        (lambda: kernels.within(codes, codes, -1), "radius"),
+        (lambda: kernels.histograms(codes, codes, 17), "n_bits=17"),
+        (lambda: kernels.histograms(codes + 1, codes, 12), "queries row 0 .* padding"),
+        (lambda: kernels.histograms(codes, codes, 12, np.ones((5, 4), bool)), "relevant must be"),
+        (lambda: kernels.scores(floats[:, :3], codes, 16), r"shape \[n, 16\]"),
+        (lambda: kernels.best(floats * np.nan, codes, 16, 1), "row 0 .* not finite"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            call()
+
+
+def test_padding_does_not_enter_scores():
+    weights = np.arange(1, 13, dtype=np.float32)[None]
+    dirty = np.array([[255, 255], [255, 240]], np.uint8)
+    assert kernels.scores(weights, dirty, 12).tolist() == [[78.0, 78.0]]
+
+
+def test_the_environment_chooses(monkeypatch):
+    try:
+        monkeypatch.setenv("HAMMINGBIRD_KERNELS", "twin")
+        assert importlib.reload(kernels).backend == "numpy"
+        monkeypatch.setenv("HAMMINGBIRD_KERNELS", "abacus")
+        if LEVELS:
+            with pytest.raises(InputError, match=r"abacus: this machine has twin, portable"):
+                importlib.reload(kernels)
+            monkeypatch.setenv("HAMMINGBIRD_KERNELS", "portable")
+            assert importlib.reload(kernels).backend == "native portable"
+        monkeypatch.delenv("HAMMINGBIRD_KERNELS")
+        monkeypatch.setitem(__import__("sys").modules, "hammingbird.kernels._native", None)
+        monkeypatch.delattr(kernels, "_native", raising=False)
+        with pytest.warns(RuntimeWarning, match="NumPy twin") as caught:
+            importlib.reload(kernels)
+        assert len(caught) == 1
+    finally:
+        monkeypatch.undo()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.reload(kernels)

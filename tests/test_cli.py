@@ -1,0 +1,168 @@
+"""The command line, run as a user does: exit codes, one-line errors, files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import hammingbird as hb
+from hammingbird import cli
+
+
+@pytest.fixture
+def files(tmp_path, clusters, monkeypatch):
+    X, y = clusters
+    np.savez(tmp_path / "train.npz", X=X[:240].astype(np.float32), y=y[:240])
+    np.savez(tmp_path / "query.npz", X=X[240:].astype(np.float32), y=y[240:])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments):
+    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_fit_encode_search_evaluate_info(files):
+    run("fit", "itq", "--train", "train.npz", "--bits", 12, "--out", "model")
+    run("encode", "model", "train.npz", "--out", "codes.npy")
+    run("encode", "model", "query.npz", "--out", "queries.npy")
+    run("search", "codes.npy", "queries.npy", "-k", 5, "--out", "hits.npz")
+    with np.load("hits.npz") as hits:
+        assert hits["ids"].shape == hits["distances"].shape == (60, 5)
+        codes, queries = np.load("codes.npy"), np.load("queries.npy")
+        distances = hb.hamming(queries, codes)
+        np.testing.assert_array_equal(
+            hits["ids"], np.argsort(distances, axis=1, kind="stable")[:, :5]
+        )
+    values = json.loads(
+        run("evaluate", "queries.npy", "codes.npy", "--query-labels", "query.npz",
+            "--database-labels", "train.npz", "--metrics", "map,precision@h2", "--json")
+    )
+    with np.load("train.npz") as train, np.load("query.npz") as query:
+        expected = hb.evaluate(
+            queries, codes, query_labels=query["y"], database_labels=train["y"], n_bits=12,
+            metrics=["map", "precision@h2"],
+        )
+    assert values == expected
+    assert "ITQ" in run("info", "model")
+    assert "msb-first" in run("info", "codes.npy")
+
+
+def test_methods_as_json():
+    rows = json.loads(run("methods", "--json"))
+    assert {row["name"] for row in rows} == set(hb.METHODS)
+    assert all(row["paper"] and row["supervision"] for row in rows)
+    assert "itq" in run("methods")
+
+
+def test_compare_writes_all_three_files_and_goes_on_where_it_stopped(files, monkeypatch):
+    arguments = [
+        "compare", "--train", "train.npz", "--query", "query.npz", "--methods", "itq,lsh",
+        "--bits", "8,12", "--seeds", "0,1", "--relevance", "labels", "--out", "run",
+    ]
+    run(*arguments)
+    results = json.loads((files / "run" / "results.json").read_text())
+    assert results["schema"] == 1
+    rows = {(r["method"], r["bits"], r["seed"]): r for r in results["records"]}
+    assert {key[0] for key in rows} == {"itq", "lsh", "float", "sign"}
+    assert len(rows) == 8 + 1 + 1
+    cell = rows["itq", 12, 1]
+    assert cell["metrics"]["map_worst"] <= cell["metrics"]["map"] <= cell["metrics"]["map_best"]
+    assert cell["bytes_per_item"] == 2
+    assert set(cell["seconds"]) == {"fit", "encode"}
+    assert "precision@h2" not in cell["asymmetric"]
+    assert (files / "run" / "results.csv").read_text().count("\n") == len(rows) + 1
+    assert (files / "run" / "report.html").stat().st_size < 3_000_000
+
+    def fitted_again(*_):
+        raise AssertionError("a finished cell was fitted again")
+
+    monkeypatch.setattr(hb.ITQ, "_fit", fitted_again)
+    run(*arguments)
+    assert json.loads((files / "run" / "results.json").read_text()) == results
+
+
+def test_demo(files):
+    assert "itq" in run("demo", "--out", "demo")
+    assert (files / "demo" / "report.html").exists()
+
+
+def fails(*arguments):
+    """Run in a process of its own; return the exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hammingbird.cli", *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )
+    return done.returncode, (done.stderr + done.stdout).strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["fit", "itk", "--train", "train.npz", "--out", "m"], 1, "choose from sign"),
+        (["fit", "itq", "--train", "no.npz", "--out", "m"], 1, "does not exist"),
+        (["fit", "itq", "--train", "train.npz", "--bits", 64, "--out", "m"], 1, "at most 20 bits"),
+        (["fit", "itq"], 2, "Missing option"),
+        (["encode", "train.npz", "query.npz"], 1, "not a saved hasher"),
+        (["search", "a.npy", "b.npy", "--out", "h.npz"], 1, "does not exist"),
+        (["info", "."], 1, "not a folder that Hammingbird wrote"),
+        (
+            ["compare", "--train", "train.npz", "--query", "query.npz", "--out", "r",
+             "--relevance", "nearest:3"],
+            1,
+            "relevance must be labels, neighbors:K",
+        ),
+        (
+            ["compare", "--train", "train.npz", "--query", "query.npz", "--out", "r",
+             "--bits", "many"],
+            1,
+            "--bits must be whole numbers",
+        ),
+        (
+            ["compare", "--train", "train.npz", "--query", "train.npz", "--out", "r"],
+            1,
+            "240 of 240 queries are rows of the database",
+        ),
+        (
+            ["compare", "--train", "train.npz", "--query", "query.npz", "--out", "."],
+            1,
+            "is not a run of compare",
+        ),
+    ],
+)
+def test_errors_are_one_line_that_says_what_to_do(files, arguments, code, says):
+    found, text = fails(*arguments)
+    assert found == code, text
+    assert says in " ".join(text.split())
+    if code == 1:
+        assert text.startswith("error: ")
+        assert "\n" not in text
+
+
+def test_codes_of_different_models_are_never_compared(files):
+    for seed in (0, 1):
+        run("fit", "lsh", "--train", "train.npz", "--bits", 12, "--out", f"m{seed}", "--seed", seed)
+        run("encode", f"m{seed}", "train.npz", "--out", f"c{seed}.npy")
+    run("fit", "lsh", "--train", "train.npz", "--bits", 16, "--out", "m2")
+    run("encode", "m2", "train.npz", "--out", "c2.npy")
+    with pytest.raises(hb.InputError, match="different models"):
+        run("search", "c0.npy", "c1.npy", "--out", "h.npz")
+    with pytest.raises(hb.InputError, match="12 bits and .* 16"):
+        run("search", "c0.npy", "c2.npy", "--out", "h.npz")
+
+
+def test_nothing_is_written_over_by_accident(files):
+    run("fit", "lsh", "--train", "train.npz", "--out", "model")
+    with pytest.raises(hb.FileError, match="exists already"):
+        run("fit", "lsh", "--train", "train.npz", "--out", "model")
+    run("fit", "itq", "--train", "train.npz", "--bits", 8, "--out", "model", "--overwrite")
+    assert isinstance(hb.load("model"), hb.ITQ)
