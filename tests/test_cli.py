@@ -44,12 +44,26 @@ def test_fit_encode_search_evaluate_info(files):
             hits["ids"], np.argsort(distances, axis=1, kind="stable")[:, :5]
         )
     values = json.loads(
-        run("evaluate", "queries.npy", "codes.npy", "--query-labels", "query.npz",
-            "--database-labels", "train.npz", "--metrics", "map,precision@h2", "--json")
+        run(
+            "evaluate",
+            "queries.npy",
+            "codes.npy",
+            "--query-labels",
+            "query.npz",
+            "--database-labels",
+            "train.npz",
+            "--metrics",
+            "map,precision@h2",
+            "--json",
+        )
     )
     with np.load("train.npz") as train, np.load("query.npz") as query:
         expected = hb.evaluate(
-            queries, codes, query_labels=query["y"], database_labels=train["y"], n_bits=12,
+            queries,
+            codes,
+            query_labels=query["y"],
+            database_labels=train["y"],
+            n_bits=12,
             metrics=["map", "precision@h2"],
         )
     assert values == expected
@@ -66,8 +80,21 @@ def test_methods_as_json():
 
 def test_compare_writes_all_three_files_and_goes_on_where_it_stopped(files, monkeypatch):
     arguments = [
-        "compare", "--train", "train.npz", "--query", "query.npz", "--methods", "itq,lsh",
-        "--bits", "8,12", "--seeds", "0,1", "--relevance", "labels", "--out", "run",
+        "compare",
+        "--train",
+        "train.npz",
+        "--query",
+        "query.npz",
+        "--methods",
+        "itq,lsh",
+        "--bits",
+        "8,12",
+        "--seeds",
+        "0,1",
+        "--relevance",
+        "labels",
+        "--out",
+        "run",
     ]
     run(*arguments)
     results = json.loads((files / "run" / "results.json").read_text())
@@ -100,7 +127,9 @@ def fails(*arguments):
     """Run in a process of its own; return the exit code and what it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "hammingbird.cli", *map(str, arguments)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.returncode, (done.stderr + done.stdout).strip()
 
@@ -116,14 +145,32 @@ def fails(*arguments):
         (["search", "a.npy", "b.npy", "--out", "h.npz"], 1, "does not exist"),
         (["info", "."], 1, "not a folder that Hammingbird wrote"),
         (
-            ["compare", "--train", "train.npz", "--query", "query.npz", "--out", "r",
-             "--relevance", "nearest:3"],
+            [
+                "compare",
+                "--train",
+                "train.npz",
+                "--query",
+                "query.npz",
+                "--out",
+                "r",
+                "--relevance",
+                "nearest:3",
+            ],
             1,
             "relevance must be labels, neighbors:K",
         ),
         (
-            ["compare", "--train", "train.npz", "--query", "query.npz", "--out", "r",
-             "--bits", "many"],
+            [
+                "compare",
+                "--train",
+                "train.npz",
+                "--query",
+                "query.npz",
+                "--out",
+                "r",
+                "--bits",
+                "many",
+            ],
             1,
             "--bits must be whole numbers",
         ),

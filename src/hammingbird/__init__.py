@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hammingbird.evaluation.evaluate import evaluate, evaluate_scores
     from hammingbird.experiments.compare import compare
     from hammingbird.hasher import Hasher
+    from hammingbird.index.rerank import rerank
     from hammingbird.index.scan import Scan
     from hammingbird.targets import Neighbors, Pairs, Triplets, nearest_vectors
 
@@ -42,6 +43,7 @@ _HOMES = {
     "compare": "experiments.compare",
     "Hasher": "hasher",
     "Scan": "index.scan",
+    "rerank": "index.rerank",
     "Neighbors": "targets",
     "Pairs": "targets",
     "Triplets": "targets",
@@ -73,6 +75,7 @@ __all__ = [
     "make",
     "nearest_vectors",
     "pack",
+    "rerank",
     "unpack",
 ]
 

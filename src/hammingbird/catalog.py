@@ -99,6 +99,49 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "Weiss, Torralba and Fergus, NIPS 2008",
                 "signs of sine waves along the principal axes",
             ),
+            Method(
+                "hashnet",
+                "deep.methods.hashnet:HashNet",
+                "Cao et al., ICCV 2017",
+                "balanced pairwise likelihood, tanh sharpened until it is the sign",
+                "labels",
+                "deep",
+            ),
+            Method(
+                "hashnet+c",
+                "deep.methods.hashnet:HashNet",
+                "Cao et al., ICCV 2017",
+                "HashNet that weights similar pairs by the labels they share",
+                "labels",
+                "deep",
+                {"similarity": "jaccard"},
+            ),
+            Method(
+                "hashnet-w",
+                "deep.methods.hashnet:HashNet",
+                "Cao et al., ICCV 2017",
+                "HashNet without the balance of similar and dissimilar pairs",
+                "labels",
+                "deep",
+                {"balanced": False},
+            ),
+            Method(
+                "hashnet-sgn",
+                "deep.methods.hashnet:HashNet",
+                "Cao et al., ICCV 2017",
+                "HashNet with a plain tanh",
+                "labels",
+                "deep",
+                {"continuation": False},
+            ),
+            Method(
+                "mihash",
+                "deep.methods.mihash:MIHash",
+                "Cakir et al., TPAMI 2019",
+                "mutual information between code distance and neighbourhood",
+                "labels",
+                "deep",
+            ),
         ]
     }
 )
@@ -109,7 +152,9 @@ def get(name: str) -> Method:
     try:
         return METHODS[name.strip().lower()]
     except KeyError:
-        raise InputError(f"no method is called {name!r}: choose from {', '.join(METHODS)}") from None
+        raise InputError(
+            f"no method is called {name!r}: choose from {', '.join(METHODS)}"
+        ) from None
 
 
 def make(name: str, n_bits: int | None = None, random_state: int | None = None) -> Hasher:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 console = Console()
+
+METHODS = "itq,rotated-pca,pca,sh,lsh"
 
 Train = Annotated[Path, typer.Option(help="Vectors or images to learn from.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Where to write.", show_default=False)]
@@ -47,16 +49,21 @@ def main() -> None:
 
 
 @app.command()
-def demo(out: Annotated[Path, typer.Option(help="Where to write.")] = Path("hammingbird-demo")) -> None:
-    """Compare every training-free and unsupervised method on a small set of digits."""
-    from hammingbird.catalog import METHODS
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("hammingbird-demo"),
+) -> None:
+    """Compare the unsupervised methods on a small set of digits and write a report."""
     from hammingbird.datasets.bundled import digits
     from hammingbird.experiments.compare import compare as run
 
     train, query = digits()
-    methods = [m.name for m in METHODS.values() if m.supervision == "none" and not m.extra]
     results = run(
-        train, query, methods=methods, bits=[8, 16, 32, 64], seeds=[0, 1, 2], relevance="labels",
+        train,
+        query,
+        methods=_names(METHODS),
+        bits=[8, 16, 32, 64],
+        seeds=[0, 1, 2],
+        relevance="labels",
         out=out,
     )
     _show_results(results, out)
@@ -206,9 +213,7 @@ def compare(
     database: Annotated[
         Path | None, typer.Option(help="Vectors to search in; the training ones if left out.")
     ] = None,
-    methods: Annotated[
-        str, typer.Option(help="Names, separated by commas.")
-    ] = "itq,rotated-pca,pca,sh,lsh",
+    methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = METHODS,
     bits: Annotated[str, typer.Option(help="Numbers, separated by commas.")] = "16,32,64",
     seeds: Annotated[str, typer.Option(help="Numbers, separated by commas.")] = "0",
     relevance: Annotated[
@@ -301,8 +306,13 @@ def _read_answers(path: Path | None) -> Any:
 
 
 def _show_results(results: dict[str, Any], out: Path) -> None:
-    columns = ["map", "map@1000", "recall10@100", "precision@h2"]
-    table = _table("method", "bits", "bytes", *columns, "asymmetric map", "fit s")
+    columns = {
+        "map": "MAP",
+        "map@1000": "@1000",
+        "recall10@100": "R10@100",
+        "precision@h2": "P@H<=2",
+    }
+    table = _table("method", "bits", "bytes", *columns.values(), "asym. MAP", "fit s")
     from hammingbird.experiments.results import averages
 
     for row in averages(results):
@@ -320,7 +330,9 @@ def _show_results(results: dict[str, Any], out: Path) -> None:
     console.print(table)
     for line in results.get("skipped", []):
         console.print(f"skipped {_plain(line['method'])} {line['bits']}: {_plain(line['why'])}")
-    written = [name for name in ("results.json", "results.csv", "report.html") if (out / name).exists()]
+    written = [
+        name for name in ("results.json", "results.csv", "report.html") if (out / name).exists()
+    ]
     console.print(f"written to {out}: {', '.join(written)}", soft_wrap=True)
     if "report.html" not in written:
         console.print("for report.html: pip install 'hammingbird[report]'", markup=False)
@@ -345,7 +357,9 @@ def _numbers(text: str, what: str) -> list[int]:
     try:
         return [int(number) for number in _names(text)]
     except ValueError:
-        raise InputError(f"--{what} must be whole numbers separated by commas, got {text!r}") from None
+        raise InputError(
+            f"--{what} must be whole numbers separated by commas, got {text!r}"
+        ) from None
 
 
 def _plain(text: str) -> str:

@@ -63,7 +63,9 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         """Return the real scores [n, n_bits] whose signs are the bits."""
         check_is_fitted(self)
         X = self._check(X, reset=False)
-        scores = np.empty((len(X), self.n_bits_), np.float64 if X.dtype == np.float64 else np.float32)
+        scores = np.empty(
+            (len(X), self.n_bits_), np.float64 if X.dtype == np.float64 else np.float32
+        )
         for chunk in row_chunks(X):
             scores[chunk.start : chunk.stop] = self._project_chunk(chunk)
         return scores
@@ -96,7 +98,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         """
         check_is_fitted(self)
         arrays, values = self._get_state()
-        parameters = self.get_params(deep=False)
+        parameters = self._parameters()
         try:
             json.dumps(parameters)
         except TypeError as error:
@@ -114,7 +116,9 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
             folder,
             "hasher",
             manifest,
-            lambda temporary: save_file(arrays, temporary / "state.safetensors"),
+            lambda temporary: save_file(
+                {**arrays, **self._weights()}, temporary / "state.safetensors"
+            ),
             overwrite=overwrite,
         )
 
@@ -124,7 +128,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         try:
             hasher = cls(**manifest["parameters"])
             arrays = load_file(folder / "state.safetensors")
-            for name, value in {**manifest["state"], **arrays}.items():
+            for name, value in {**manifest["state"], **hasher._take_weights(arrays)}.items():
                 if not STATE_NAME.fullmatch(name) or hasattr(cls, name):
                     raise ValueError(f"{name!r} is not a learned attribute")
                 setattr(hasher, name, value)
@@ -136,6 +140,18 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         except Exception as error:
             raise FileError(f"{folder} is not a readable {cls.__name__}: {error}") from error
         return hasher
+
+    def _parameters(self) -> dict[str, Any]:
+        """Constructor arguments to save."""
+        return self.get_params(deep=False)
+
+    def _weights(self) -> dict[str, NDArray[Any]]:
+        """Arrays to save that are no attributes, such as a network's."""
+        return {}
+
+    def _take_weights(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Take what ``_weights`` saved out of ``arrays``; return the rest."""
+        return arrays
 
     def _get_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Split the learned attributes into arrays and JSON values."""

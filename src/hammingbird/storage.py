@@ -1,4 +1,4 @@
-"""Folders and code files on disk: versioned, checksummed, written under another name, then renamed."""
+"""Folders and code files on disk: versioned, checksummed, written under another name first."""
 
 from __future__ import annotations
 
@@ -152,7 +152,11 @@ def describe(path: str | os.PathLike[str]) -> Manifest:
         raise FileError(f"{path} is not a folder that Hammingbird wrote")
     codes, n_bits, manifest = read_codes(path)
     return {
-        "kind": "codes", **manifest, "rows": len(codes), "n_bits": n_bits, "bytes": codes.nbytes
+        "kind": "codes",
+        **manifest,
+        "rows": len(codes),
+        "n_bits": n_bits,
+        "bytes": codes.nbytes,
     }
 
 
@@ -177,7 +181,9 @@ def write_codes(
     """
     path = Path(path)
     if path.suffix != ".npy":
-        raise InputError(f"codes are written as .npy, got {path.name}: name the file {path.name}.npy")
+        raise InputError(
+            f"codes are written as .npy, got {path.name}: name the file {path.name}.npy"
+        )
     with replacing(path, overwrite) as temporary:
         shape = (rows, n_bytes(n_bits))
         out = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
@@ -191,9 +197,7 @@ def write_codes(
         del out
         beside = _beside(path)
         beside.unlink(missing_ok=True)  # never an old description beside new codes
-    write_manifest(
-        beside, "codes", {"n_bits": n_bits, "rows": rows, "made_by": made_by or {}}
-    )
+    write_manifest(beside, "codes", {"n_bits": n_bits, "rows": rows, "made_by": made_by or {}})
 
 
 def read_codes(

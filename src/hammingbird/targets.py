@@ -91,7 +91,9 @@ def nearest_vectors(
     return Neighbors(ids, distances)
 
 
-def smallest(values: NDArray[np.floating], k: int) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+def smallest(
+    values: NDArray[np.floating], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     """Columns and values of the ``k`` smallest entries of each row, ties by the smaller column."""
     if k < values.shape[1]:
         bound = np.partition(values, k - 1, axis=1)[:, k - 1 : k]
@@ -105,7 +107,7 @@ def smallest(values: NDArray[np.floating], k: int) -> tuple[NDArray[np.int64], N
 
 
 def _prepare(X: NDArray[np.generic], measure: Measure) -> NDArray[np.float64]:
-    X = np.asarray(X, np.float64)
+    rows: NDArray[np.float64] = np.asarray(X, np.float64)
     if measure == "cosine":
-        X = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), np.finfo(float).tiny)
-    return X
+        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
+    return rows

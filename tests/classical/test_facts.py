@@ -21,7 +21,9 @@ def test_lsh_collides_with_probability_one_minus_the_angle_over_pi():
     a = rng.standard_normal(8)
     n_bits = 4096
     for b in (a + 0.5 * rng.standard_normal(8), rng.standard_normal(8), -a):
-        expected = 1 - np.arccos(np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1)) / np.pi
+        expected = (
+            1 - np.arccos(np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1)) / np.pi
+        )
         codes = hb.LSH(n_bits, random_state=1).fit([a, b]).transform([a, b])
         rate = 1 - hb.hamming(codes[:1], codes[1:])[0, 0] / n_bits
         assert abs(rate - expected) <= 3 * np.sqrt(expected * (1 - expected) / n_bits) + 1e-12

@@ -19,7 +19,10 @@ from sklearn.utils.estimator_checks import check_estimator
 import hammingbird as hb
 from hammingbird.codes import n_bytes
 
-METHODS = list(hb.METHODS)
+METHODS = [
+    pytest.param(name, marks=pytest.mark.deep if method.extra == "deep" else ())
+    for name, method in hb.METHODS.items()
+]
 
 
 @pytest.fixture(params=METHODS)
@@ -27,9 +30,15 @@ def method(request):
     return hb.METHODS[request.param]
 
 
+def make(method, n_bits=None, random_state=0):
+    """Build a hasher that is quick to fit: two epochs are enough for the contract."""
+    hasher = method.make(n_bits, random_state)
+    return hasher.set_params(epochs=2) if "epochs" in hasher.get_params() else hasher
+
+
 def fitted(method, clusters, n_bits=12):
     X, y = clusters
-    return method.make(n_bits=n_bits, random_state=0).fit(X, y)
+    return make(method, n_bits).fit(X, y)
 
 
 def test_scikit_learn_accepts_it(method):
@@ -37,7 +46,7 @@ def test_scikit_learn_accepts_it(method):
     with pytest.MonkeyPatch.context() as patch:
         # SciPy looks for an array API setting that scikit-learn's checks need; its absence warns.
         patch.setenv("SCIPY_ARRAY_API", "1")
-        results = check_estimator(method.make(n_bits, 0), on_skip=None, on_fail=None)
+        results = check_estimator(make(method, n_bits), on_skip=None, on_fail=None)
     failed = [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"]
     assert not failed
 
@@ -76,10 +85,10 @@ def test_dtypes_and_memory_maps_agree(method, clusters, tmp_path):
     X = X.astype(np.float32)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    hasher = method.make(12, 0).fit(X, y)
+    hasher = make(method, 12).fit(X, y)
     clear = np.abs(hasher.project(X.astype(np.float64))) > 1e-4
     for other in (X.astype(np.float64), mapped, np.asfortranarray(X), X.tolist()):
-        again = method.make(12, 0).fit(other, y)
+        again = make(method, 12).fit(other, y)
         same = hb.unpack(again.transform(other), 12) == hb.unpack(hasher.transform(X), 12)
         assert same[clear].all()
     np.testing.assert_array_equal(hasher.transform(mapped), hasher.transform(X))
@@ -88,7 +97,7 @@ def test_dtypes_and_memory_maps_agree(method, clusters, tmp_path):
 def test_integer_vectors(method, clusters):
     X, y = clusters
     pixels = np.clip(X * 10 + 100, 0, 255).astype(np.uint8)
-    hasher = method.make(12, 0).fit(pixels, y)
+    hasher = make(method, 12).fit(pixels, y)
     np.testing.assert_array_equal(
         hasher.transform(pixels), hasher.transform(pixels.astype(np.float32))
     )
@@ -107,7 +116,7 @@ def test_a_constant_column_does_no_harm(method, clusters):
     X, y = clusters
     X = X.copy()
     X[:, 3] = 5.0
-    scores = method.make(12, 0).fit(X, y).project(X)
+    scores = make(method, 12).fit(X, y).project(X)
     assert np.isfinite(scores).all()
 
 
@@ -117,7 +126,7 @@ def test_not_finite_values_are_refused_with_their_row(method, clusters, value, w
     hasher = fitted(method, clusters)
     X = X.copy()
     X[17, 4] = value
-    for call in (lambda: method.make(12, 0).fit(X, y), lambda: hasher.transform(X)):
+    for call in (lambda: make(method, 12).fit(X, y), lambda: hasher.transform(X)):
         with pytest.raises(hb.InputError, match=f"{word} in row 17, column 4"):
             call()
 
@@ -129,20 +138,20 @@ def test_wrong_width_and_empty_arrays_are_refused(method, clusters):
         hasher.transform(X[:, :5])
     for empty in (X[:0], X[:, :0]):
         with pytest.raises(hb.InputError, match="0 (sample|feature)"):
-            method.make(12, 0).fit(empty, y[:0])
+            make(method, 12).fit(empty, y[:0])
 
 
 @pytest.mark.parametrize("n_bits", [0, -3, 4097, 2.5, "16", True])
 def test_impossible_numbers_of_bits_are_refused(method, clusters, n_bits):
     X, y = clusters
     with pytest.raises(hb.InputError, match="n_bits must be"):
-        method.make(random_state=0).set_params(n_bits=n_bits).fit(X, y)
+        make(method).set_params(n_bits=n_bits).fit(X, y)
 
 
 def test_more_bits_than_the_method_gives_are_refused_or_given(method, clusters):
     X, y = clusters
     try:
-        hasher = method.make(50, 0).fit(X, y)
+        hasher = make(method, 50).fit(X, y)
     except hb.InputError as error:
         assert "at most 20 bits" in str(error)
         assert "LSH" in str(error)
@@ -152,7 +161,7 @@ def test_more_bits_than_the_method_gives_are_refused_or_given(method, clusters):
 
 def test_pipelines_clone_and_pandas_output(method, clusters):
     X, y = clusters
-    pipeline = make_pipeline(StandardScaler(), method.make(12, 0)).set_output(transform="pandas")
+    pipeline = make_pipeline(StandardScaler(), make(method, 12)).set_output(transform="pandas")
     frame = clone(pipeline).fit(X, y).transform(X)
     assert frame.shape == (len(X), 2)
     assert list(frame.columns) == list(pipeline.fit(X, y).get_feature_names_out())
@@ -162,7 +171,7 @@ def test_grid_search_tunes_it_by_the_neighbours_its_codes_find(method, clusters)
     X, y = clusters
     parameters = {"hash__n_bits": [4, 12]}
     pipeline = make_pipeline(
-        method.make(12, 0),
+        make(method, 12),
         FunctionTransformer(lambda codes: np.unpackbits(codes, axis=1).astype(float)),
         KNeighborsClassifier(3, metric="manhattan"),
     )

@@ -123,3 +123,12 @@ def test_without_pillow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(MissingExtraError, match=r"pillow.*hammingbird\[files\]"):
         load(tmp_path)
+
+
+def test_many_blocks_come_in_order_without_a_terminal(tmp_path, monkeypatch):
+    monkeypatch.setattr("hammingbird.datasets.images.TASK", 2)  # blocks of 32
+    expected = np.arange(100, dtype=np.uint8)
+    for value in expected:
+        save(tmp_path / f"{value:03}.png", np.full((3, 3), value, np.uint8))
+    np.testing.assert_array_equal(load(tmp_path).X[:, 0], expected)
+    np.testing.assert_array_equal(np.concatenate(list(stream(tmp_path, rows=7)))[:, 0], expected)

@@ -25,9 +25,7 @@ def rows(results):
 
 @pytest.mark.parametrize("relevance", ["neighbors:5", "neighbors:20", "inner:10", "percentile:5"])
 def test_rules_of_relevance(data, tmp_path, relevance):
-    results = compare(
-        *data, methods=["pca"], bits=[16], relevance=relevance, out=tmp_path / "run"
-    )
+    results = compare(*data, methods=["pca"], bits=[16], relevance=relevance, out=tmp_path / "run")
     found = rows(results)
     assert results["protocol"]["rule"] == relevance
     assert found["float", None]["metrics"]["map"] == pytest.approx(1.0)
@@ -39,12 +37,16 @@ def test_rules_of_relevance(data, tmp_path, relevance):
 
 def test_neighbours_are_the_ground_truth_of_recall(data, tmp_path):
     train, query = data
-    results = compare(train, query, methods=["itq"], bits=[8], out=tmp_path / "run",
-                      metrics=["recall5@20"])
+    results = compare(
+        train, query, methods=["itq"], bits=[8], out=tmp_path / "run", metrics=["recall5@20"]
+    )
     truth = hb.nearest_vectors(query, train, 10).ids
     codes = hb.ITQ(8, random_state=0).fit(train)
     expected = hb.evaluate(
-        codes.transform(query), codes.transform(train), neighbors=truth, n_bits=8,
+        codes.transform(query),
+        codes.transform(train),
+        neighbors=truth,
+        n_bits=8,
         metrics=["map", "recall10@100", "recall5@20"],
     )
     found = rows(results)["itq", 8]["metrics"]
@@ -93,8 +95,12 @@ def test_a_folder_of_other_data_is_refused(data, tmp_path):
         dict(query=query[:10]),
     ):
         with pytest.raises(hb.FileError, match="other data or relevance"):
-            compare(**{"train": train, "query": query, **other}, methods=["lsh"], bits=[8],
-                    out=tmp_path / "run")
+            compare(
+                **{"train": train, "query": query, **other},
+                methods=["lsh"],
+                bits=[8],
+                out=tmp_path / "run",
+            )
     assert (tmp_path / "run" / "results.json").read_bytes() == before
 
 
@@ -116,8 +122,12 @@ def test_queries_that_are_database_rows(data, tmp_path):
     truth = hb.nearest_vectors(train[:50], train, 10, exclude=np.arange(50)).ids
     codes = hb.ITQ(16, random_state=0).fit(train)
     expected = hb.evaluate(
-        codes.transform(train[:50]), codes.transform(train), neighbors=truth, n_bits=16,
-        metrics=["map"], self_rows=np.arange(50),
+        codes.transform(train[:50]),
+        codes.transform(train),
+        neighbors=truth,
+        n_bits=16,
+        metrics=["map"],
+        self_rows=np.arange(50),
     )
     assert rows(results)["itq", 16]["metrics"]["map"] == expected["map"]
 
@@ -158,8 +168,6 @@ def test_without_the_report_extra_the_figures_are_there_all_the_same(data, tmp_p
     ],
 )
 def test_bad_arguments(data, tmp_path, change, says):
-    arguments = {
-        "train": data[0], "query": data[1], "methods": ["lsh"], "bits": [8], **change
-    }
+    arguments = {"train": data[0], "query": data[1], "methods": ["lsh"], "bits": [8], **change}
     with pytest.raises(hb.InputError, match=says):
         compare(**arguments, out=tmp_path / "run")

@@ -60,7 +60,8 @@ def _sign_correlation(
     k = V.shape[1]
     correlation = np.zeros((k, k))
     R = rotation.astype(V.dtype)
+    plus, minus = V.dtype.type(1), V.dtype.type(-1)
     for chunk in row_chunks(V):
-        signs = np.where(chunk.values @ R >= 0, 1, -1).astype(V.dtype)
+        signs = np.where(chunk.values @ R >= 0, plus, minus)
         correlation += chunk.values.T @ signs
     return correlation

@@ -1,4 +1,4 @@
-"""What linear hashers share: centred projections, and moments of data read in chunks."""
+"""What linear methods share: moments of data read in chunks, and rotations."""
 
 from __future__ import annotations
 
@@ -8,17 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from hammingbird.hasher import Hasher, row_chunks
-
-
-class LinearHasher(Hasher):
-    """Scores ``(x - mean_) @ weights_``, with ``mean_`` [d] and ``weights_`` [d, n_bits]."""
-
-    mean_: NDArray[np.floating]
-    weights_: NDArray[np.floating]
-
-    def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        return (X - self.mean_.astype(X.dtype)) @ self.weights_.astype(X.dtype)
+from hammingbird.hasher import row_chunks
+from hammingbird.linear import LinearHasher as LinearHasher
 
 
 def mean_of(X: NDArray[Any]) -> NDArray[np.float64]:

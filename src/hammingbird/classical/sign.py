@@ -12,7 +12,7 @@ from hammingbird.hasher import Hasher
 
 
 class Sign(Hasher):
-    """One bit per dimension: is it at least zero, or with ``center`` at least its training mean?
+    """One bit per dimension: at least zero or, with ``center``, at least its training mean.
 
     Parameters
     ----------

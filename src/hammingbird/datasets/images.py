@@ -64,8 +64,10 @@ class Pictures(Source):
         with reading(self.path):
             images = np.empty((self.shape[0], *self._frame), np.uint8)
         with tqdm(total=len(images), desc=f"decode {self.path.name}", disable=None) as bar:
+            done = 0  # the bar does not count where it is not shown
             for block in self._decoded(TASK * 16):
-                images[bar.n : bar.n + len(block)] = block
+                images[done : done + len(block)] = block
+                done += len(block)
                 bar.update(len(block))
         return Dataset(self.path.name, images.reshape(self.shape), y, images, classes=classes)
 

@@ -128,7 +128,9 @@ class Batch:
         if self.relation is not None:
             similar, known = self.relation.lookup(self.index, index)
         elif self.given_triplets is not None:
-            raise InputError("this objective needs pairs, and y holds triplets: give labels or Pairs")
+            raise InputError(
+                "this objective needs pairs, and y holds triplets: give labels or Pairs"
+            )
         else:
             mine = self._labels()
             assert y is not None

@@ -97,3 +97,26 @@ class StraightThrough(Relaxation):
         """Return signs that have the gradient of the (clipped) logits."""
         soft = logits if self.clip is None else logits.clamp(-self.clip, self.clip)
         return sign(logits) + (soft - soft.detach())  # in this order the value is the sign exactly
+
+
+class PiecewiseSigmoid(Relaxation):
+    """``2 s - 1`` with ``s = sigma(z)``, and a clear -1 or +1 where s is far from one half (DNNH).
+
+    Outputs cut off have no gradient.
+
+    Parameters
+    ----------
+    epsilon
+        How far s may be from one half, above 0 and at most 0.5 (nothing is cut off).
+    """
+
+    def __init__(self, epsilon: float = 0.25) -> None:
+        super().__init__()
+        if not 0 < epsilon <= 0.5:
+            raise InputError(f"epsilon must be above 0 and at most 0.5, got {epsilon}")
+        self.epsilon = epsilon
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return the piecewise sigmoid."""
+        share = torch.sigmoid(logits) - 0.5
+        return torch.where(share.abs() > self.epsilon, sign(logits), 2 * share)

@@ -58,11 +58,15 @@ class Supervision:
     y: Tensor | None = None
     n_classes: int = 0
     relation: Relation | None = None
-    triplets: Tensor | None = None
-    groups: list[NDArray[np.int64]] | None = None
-    """Rows that belong into one batch, such as a row and its neighbours; for batches of pairs."""
+    together: NDArray[np.int64] | None = None
+    """Rows that only mean something in one batch: given pairs [p, 2] or triplets [t, 3]."""
     neighbors: NDArray[np.int64] | None = None
-    """[n, k] rows near each row, -1 where there are fewer."""
+    """Rows near each row, [n, k], -1 where there are fewer."""
+
+    @property
+    def has_triplets(self) -> bool:
+        """Whether triplets were given."""
+        return self.together is not None and self.together.shape[1] == 3
 
     def to(self, device: torch.device) -> Supervision:
         """Move labels and pairs to a device."""
@@ -83,18 +87,17 @@ def supervise(y: Any, n_rows: int) -> Supervision:
     if isinstance(y, Pairs):
         left, right = _rows(y.left, n_rows), _rows(y.right, n_rows)
         relation = Relation(left, right, np.asarray(y.similar, bool), n_rows, closed=False)
-        positives = [np.stack([left, right], axis=1)[np.asarray(y.similar, bool)]]
-        return Supervision(n_rows, relation=relation, groups=positives)
+        return Supervision(n_rows, relation=relation, together=np.stack([left, right], axis=1))
     if isinstance(y, Triplets):
         columns = [_rows(rows, n_rows) for rows in (y.anchor, y.positive, y.negative)]
-        return Supervision(n_rows, triplets=torch.from_numpy(np.stack(columns, axis=1)))
+        return Supervision(n_rows, together=np.stack(columns, axis=1))
     if isinstance(y, Neighbors):
         return _neighbors(np.asarray(y.ids), n_rows)
     return _labels(np.asarray(y), n_rows)
 
 
-def _rows(rows: Any, n_rows: int) -> NDArray[np.int64]:
-    rows = np.asarray(rows, np.int64)
+def _rows(given: Any, n_rows: int) -> NDArray[np.int64]:
+    rows: NDArray[np.int64] = np.asarray(given, np.int64).ravel()
     if len(rows) == 0 or rows.min() < 0 or rows.max() >= n_rows:
         raise InputError(f"y must name rows 0 to {n_rows - 1} of X, and at least one of them")
     return rows
@@ -132,7 +135,7 @@ def _labels(y: NDArray[Any], n_rows: int) -> Supervision:
     classes, codes = np.unique(y[~missing], return_inverse=True)
     if len(classes) < 2:
         raise InputError(
-            f"y has only one class ({len(classes)} found): give at least two, so that some rows differ"
+            f"y has {len(classes)} classes, and one class teaches nothing: give at least two"
         )
     encoded = np.full(n_rows, -1, np.int64)
     encoded[~missing] = codes

@@ -1,0 +1,1 @@
+"""Compare methods, keep results, draw figures and the report."""

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of a drawing; series colours go to methods in their order."""
+    """Colours of a page and its drawings; series colours go to methods in their order."""
 
+    page: str
     text: str
     grid: str
     neutral: str
@@ -38,31 +39,33 @@ class Palette:
 # Picked for a contrast of at least 3:1 on their page, and for the largest smallest distance under
 # normal sight, deuteranopia and protanopia; marker and dashes tell methods apart as well.
 LIGHT = Palette(
-    "#1b1f24", "#e3e6ea", "#6b7280", "#0067b1", "#9c5a1a",
+    "#ffffff", "#1b1f24", "#e3e6ea", "#6b7280", "#0067b1", "#9c5a1a",
     ("#0067b1", "#c27926", "#6f1002", "#432575", "#3c9d9a", "#9c3e60", "#9b67fa", "#9c470d"),
 )  # fmt: skip
 DARK = Palette(
-    "#e6e9ee", "#2b313a", "#98a1ae", "#5aa9f0", "#e8ad55",
+    "#14171c", "#e6e9ee", "#2b313a", "#98a1ae", "#5aa9f0", "#e8ad55",
     ("#5aa9f0", "#e8ad55", "#e2573f", "#8a70f0", "#5fe3d4", "#f2a3bd", "#c8d8ff", "#4f8a86"),
 )  # fmt: skip
 # On the page a drawing holds these stand-ins, and each one becomes a CSS variable.
 PAGE = Palette(
-    "#010101", "#010102", "#010103", "#010104", "#010105", tuple(f"#01010{i}" for i in "6789abcd")
-)
+    "#010101", "#010102", "#010103", "#010104", "#010105", "#010106",
+    tuple(f"#01010{i}" for i in "789abcde"),
+)  # fmt: skip
 VARIABLES = {color: f"var(--{name})" for name, color in PAGE.variables().items()}
 
 
 @contextmanager
 def drawing(palette: Palette) -> Iterator[None]:
-    """Matplotlib's settings for every drawing of the package; its global state is left as it was."""
+    """Set Matplotlib up for the drawings of this package; leave its global state as it was."""
     try:
         import matplotlib
     except ImportError as error:
         raise MissingExtraError("matplotlib", "report") from error
-    settings: dict[str, Any] = {
+    settings: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "hammingbird",
         "text.usetex": False,
+        "text.parse_math": False,  # a name may hold dollar signs
         "font.family": ["sans-serif"],
         "font.sans-serif": ["DejaVu Sans"],
         "font.size": 11,
@@ -127,7 +130,7 @@ def draw(
 def inline(svg: str, name: str) -> str:
     """Make Matplotlib's SVG fit into a page: CSS colours, unique ids, no header, fewer digits."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
 
     def clean(match: re.Match[str]) -> str:
@@ -138,10 +141,21 @@ def inline(svg: str, name: str) -> str:
         )
         tag = re.sub(r'(href="|url\()#', rf"\1#{name}-", tag)
         tag = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", tag)
+        tag = re.sub(r" font-family: [^;\"]*;?", "", tag)
         tag = re.sub(r"#01010[0-9a-f]", lambda m: VARIABLES.get(m[0], m[0]), tag)
         if tag.startswith("<svg"):
             return re.sub(r' (width|height|version)="[^"]*"', "", tag)
         return re.sub(r"(\d+\.\d\d)\d+", r"\1", tag)
 
     svg = re.sub(r"<[^<>]*>", clean, svg)
+    svg = re.sub(r"<g([^>]*)>\s*((?:<use [^>]*>\s*)+)</g>", _hoist, svg)
     return re.sub(r"\s*\n\s*", "\n", svg).strip()
+
+
+def _hoist(group: re.Match[str]) -> str:
+    """Write the style that all markers of a line share once, on their group."""
+    styles = set(re.findall(r' style="[^"]*"', group[2]))
+    if len(styles) != 1 or "style" in group[1]:
+        return group[0]
+    (style,) = styles
+    return f"<g{group[1]}{style}>{group[2].replace(style, '')}</g>"

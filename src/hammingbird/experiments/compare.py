@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,7 @@ from hammingbird.experiments.measure import (
     measure_codes,
     measure_float,
 )
-from hammingbird.experiments.results import Role, write_results
+from hammingbird.experiments.results import Record, Role, write_results
 from hammingbird.experiments.task import Task, as_dataset
 from hammingbird.storage import (
     fingerprint,
@@ -91,23 +91,24 @@ def compare(
     records, curves, skipped = [], [], []
     with tqdm(total=len(cells) + 1, desc="compare", unit="cell", disable=None) as bar:
         float_measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
-        record = {"method": "float", "bits": None, "seed": None, "role": "ceiling"}
+        record: Record = {"method": "float", "bits": None, "seed": None, "role": "ceiling"}
         width = task.database.X.dtype.itemsize * task.database.X.shape[1]
         records.append(_record(record, float_measures, {}, width))
         curves.append({**record, "curves": float_measures["curves"]})
         bar.update()
         for cell in cells:
             bar.set_postfix_str(cell.name)
-            record = {
-                "method": cell.method, "bits": cell.bits, "seed": cell.seed, "role": cell.role
-            }
+            record = asdict(cell)
             try:
                 codes = _codes(out / "cells" / cell.name, cell, task)
             except InputError as error:
                 skipped.append({**record, "why": str(error)})
             else:
                 measures = _measured(
-                    out, cell.name, task, [*names, codes.fingerprint],
+                    out,
+                    cell.name,
+                    task,
+                    [*names, codes.fingerprint],
                     lambda c=codes, b=cell.bits: measure_codes(
                         task, c.query, c.database, c.query_scores, b, names
                     ),
@@ -200,11 +201,11 @@ def _codes(folder: Path, cell: Cell, task: Task) -> Codes:
         save_folder(folder, "cell", {**manifest, "seconds": seconds}, write)
         hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
     manifest, path = load_folder(folder, "cell")
-    arrays = [
+    query, database, query_scores = (
         np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         for name in ("query", "database", "query_scores")
-    ]
-    return Codes(*arrays, manifest["seconds"], fingerprint(manifest))
+    )
+    return Codes(query, database, query_scores, manifest["seconds"], fingerprint(manifest))
 
 
 def _measured(out: Path, name: str, task: Task, asked: Sequence[str], measure: Any) -> Measures:
@@ -234,9 +235,7 @@ def _record(
     }
 
 
-def _report(
-    out: Path, task: Task, results: dict[str, Any], curves: list[dict[str, Any]]
-) -> None:
+def _report(out: Path, task: Task, results: dict[str, Any], curves: list[dict[str, Any]]) -> None:
     from hammingbird.experiments.examples import show_examples
     from hammingbird.experiments.report import write_report
 

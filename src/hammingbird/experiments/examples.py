@@ -51,5 +51,7 @@ def show_examples(out: Path, task: Task, results: dict[str, Any]) -> Examples | 
         labels = task.query.y[chosen]
         classes = task.query.classes
         known = classes is not None and labels.dtype.kind in "iu"
-        names = [str(classes[label] if known and classes is not None else label) for label in labels]
+        names = [
+            str(classes[label] if known and classes is not None else label) for label in labels
+        ]
     return Examples(queries=np.asarray(pictures[chosen]), labels=names, rows=rows)

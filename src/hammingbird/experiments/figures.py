@@ -95,8 +95,8 @@ def _balls(comparison: Comparison) -> Figure:
     return Figure(
         "balls",
         "Within Hamming distance 2",
-        "Left, how much of what lies at most two bits away is relevant, an empty ball counted as "
-        "0; right, how many queries find anything that near, which falls as codes get longer.",
+        "First, how much of what lies at most two bits away is relevant, an empty ball counted as "
+        "0; then, how many queries find anything that near.",
         _over_bits(comparison, ("precision@h2", "nonempty@h2"), "balls"),
         "large",
     )
@@ -210,7 +210,7 @@ def _balance(comparison: Comparison) -> Figure:
     return Figure(
         "balance",
         "Bit balance",
-        "Each mark is one bit: in the middle it is one for half of the database and tells most, "
+        "Each stroke is one bit: in the middle it is one for half of the database and tells most, "
         "at an edge it hardly changes and tells little. First seed.",
         [("", panels)],
     )
@@ -244,17 +244,13 @@ def save_overview(
         axes.set_title(metric_words(metric), loc="left", fontsize=12)
         methods = comparison.methods
         samples = [Line2D([], [], **comparison.styles[method].line()) for method in methods]
-        key = figure.legend(
-            samples, methods, loc="outside lower left", ncols=len(methods), frameon=False
-        )
-        for words in key.get_texts():
-            words.set_parse_math(False)
+        figure.legend(samples, methods, loc="outside lower left", ncols=len(methods), frameon=False)
         for place, (row, densities) in enumerate(shown):
             axes = figure.add_subplot(grid[place, 1])
             plot_histogram(axes, LIGHT, *densities)
             title = f"{row.name}: distances overlap by {_overlap(*densities):.2f}"
-            axes.set_title(title, loc="left", fontsize=12, parse_math=False)
-            axes.legend(axes.patches[1:], ["relevant pairs", "other pairs"], frameon=False)
+            axes.set_title(title, loc="left", fontsize=12)
+            axes.legend(axes.patches, ["relevant pairs", "other pairs"], frameon=False)
         if shown:
             axes.set_xlabel("Hamming distance")
         figure.savefig(temporary, facecolor="white", dpi=144)

@@ -69,8 +69,13 @@ def measure_codes(
 
     def rank(start: int, stop: int) -> Ranking:
         return Ranking.from_codes(
-            query, database, n_bits, task.relevance,
-            self_rows=task.self_rows, start=start, stop=stop,
+            query,
+            database,
+            n_bits,
+            task.relevance,
+            self_rows=task.self_rows,
+            start=start,
+            stop=stop,
         )
 
     curves, relevant, other = _curves(task, rank, n_bits)
@@ -85,9 +90,7 @@ def measure_float(task: Task, metrics: Sequence[str]) -> Measures:
     """Measure the float vectors' own ranking: the ceiling of every code."""
     scores = vector_scores(task.query.X, task.database.X, task.measure)
     by_rank = [name for name in metrics if not parse_metric(name).by_radius]
-    found = evaluate_scores(
-        scores, len(task.database.X), metrics=by_rank, **_truth(task, metrics)
-    )
+    found = evaluate_scores(scores, len(task.database.X), metrics=by_rank, **_truth(task, metrics))
 
     def rank(start: int, stop: int) -> Ranking:
         return Ranking.from_scores(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from hammingbird.errors import InputError, MissingExtraError
 
 LARGEST_SIDE = 64
-PAGE_BYTES = 1_500_000
+PAGE_BYTES = 1_200_000
+"""Pictures of a page, encoded; the drawings of the largest comparisons take about as much."""
 
 Images = NDArray[np.uint8]
 

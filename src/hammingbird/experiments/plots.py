@@ -58,25 +58,34 @@ def plot_over_bits(axes: Axes, comparison: Comparison, metric: str) -> None:
     top = 1.08 * max([axes.dataLim.y1, *heights], default=1.0)
     axes.set_ylim(0, top if top > 0 else 1.0)
     for row, height in zip(references, heights, strict=True):
-        _reference(axes, comparison, row, height)
+        crowd = [
+            min((abs(other - height) for other in _means(comparison, metric, bits)), default=1.0)
+            for bits in (comparison.lengths[:1], comparison.lengths[-1:])
+        ]
+        _reference(axes, comparison, row, height, left=crowd[0] >= crowd[1])
 
 
-def _reference(axes: Axes, comparison: Comparison, row: Row, height: float) -> None:
+def _means(comparison: Comparison, metric: str, lengths: Sequence[int]) -> list[float]:
+    rows = [row for bits in lengths for row in comparison.at(bits)]
+    return [row.metrics[metric].mean for row in rows if metric in row.metrics]
+
+
+def _reference(axes: Axes, comparison: Comparison, row: Row, height: float, left: bool) -> None:
+    """Draw a horizontal line and name it, behind the data, where the data leave most room."""
     style = comparison.styles[row.method]
     axes.axhline(height, color=style.color, linestyle=style.dash, linewidth=1.4)
-    ceiling = row.role == "ceiling"
-    above = ceiling or height < axes.get_ylim()[1] / 2
+    above = row.role == "ceiling" or height < axes.get_ylim()[1] / 2
     axes.annotate(
-        "float vectors" if ceiling else row.name,
-        (0.0 if ceiling else 1.0, height),
+        "float vectors" if row.role == "ceiling" else row.name,
+        (0.0 if left else 1.0, height),
         xycoords=("axes fraction", "data"),
-        xytext=(4 if ceiling else -4, 3 if above else -4),
+        xytext=(4 if left else -4, 3 if above else -4),
         textcoords="offset points",
-        ha="left" if ceiling else "right",
+        ha="left" if left else "right",
         va="bottom" if above else "top",
         fontsize=10,
         color=comparison.palette.text,
-        parse_math=False,
+        zorder=1.5,
     )
 
 
@@ -98,11 +107,17 @@ def by_rank(axes: Axes) -> None:
 
 def plot_histogram(axes: Axes, palette: Palette, relevant: Floats, other: Floats) -> None:
     """Two densities over Hamming distance: filled for relevant pairs, dashed for the others."""
+    from matplotlib.colors import to_rgba
+
     n_bits = len(relevant) - 1
-    edges = np.arange(n_bits + 2) - 0.5
-    axes.stairs(relevant, edges, fill=True, color=palette.relevant, alpha=0.3, linewidth=0)
-    axes.stairs(relevant, edges, color=palette.relevant, linewidth=1.6)
-    axes.stairs(other, edges, color=palette.other, linewidth=1.6, linestyle=(0, (3, 1.2)))
+    axes.stairs(
+        *_steps(relevant),
+        fill=True,
+        facecolor=to_rgba(palette.relevant, 0.3),
+        edgecolor=palette.relevant,
+        linewidth=1.6,
+    )
+    axes.stairs(*_steps(other), color=palette.other, linewidth=1.6, linestyle=(0, (3, 1.2)))
     axes.set_xticks(sorted({0, n_bits // 2, n_bits}))
     axes.set_xlim(-0.5, n_bits + 0.5)
     axes.set_ylim(bottom=0)
@@ -111,13 +126,22 @@ def plot_histogram(axes: Axes, palette: Palette, relevant: Floats, other: Floats
     axes.grid(visible=False)
 
 
+def _steps(density: Floats) -> tuple[Floats, Floats]:
+    """Heights and edges of the bins, with equal neighbours joined."""
+    starts = np.flatnonzero(np.diff(density, prepend=np.nan))
+    return density[starts], np.append(starts, len(density)) - 0.5
+
+
 def plot_balance(axes: Axes, comparison: Comparison, drawn: Sequence[tuple[Row, Floats]]) -> None:
-    """One line of marks per method, one mark per bit at its share of ones."""
+    """One row of strokes per method, one stroke per bit at its share of ones."""
     axes.axvline(0.5, color=comparison.palette.neutral, linewidth=1)
     for height, (row, shares) in enumerate(drawn):
-        line = comparison.styles[row.method].line(linestyle="", alpha=0.6)
-        axes.plot(shares, np.full(len(shares), height), **line)
-    axes.set_yticks(range(len(drawn)), [row.method for row, _ in drawn], parse_math=False)
+        # One broken line: a marker per bit would make the page several times as large.
+        x = np.repeat(shares, 3)
+        y = np.tile([height - 0.32, height + 0.32, np.nan], len(shares))
+        color = comparison.styles[row.method].color
+        axes.plot(x, y, color=color, linewidth=1.5, alpha=0.75, solid_capstyle="butt")
+    axes.set_yticks(range(len(drawn)), [row.method for row, _ in drawn])
     axes.set_ylim(len(drawn) - 0.4, -0.6)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("share of ones")

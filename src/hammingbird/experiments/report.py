@@ -54,6 +54,7 @@ def write_report(
         from jinja2 import Environment, StrictUndefined
     except ImportError as error:
         raise MissingExtraError("jinja2", "report") from error
+    pictures = gallery(examples) if examples is not None and len(examples.queries) else None
     comparison = Comparison(results, curves)
     data = results.get("data", {})
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
@@ -68,7 +69,7 @@ def write_report(
         leaderboard=leaderboard(comparison),
         legend=legend(comparison),
         figures=figures(comparison),
-        gallery=gallery(examples) if examples is not None and len(examples.queries) else None,
+        gallery=pictures,
         light=LIGHT.variables(),
         dark=DARK.variables(),
     )
@@ -144,7 +145,7 @@ def _columns(comparison: Comparison) -> list[Column]:
 def _cell(column: Column, row: Row, rows: Sequence[Row]) -> Cell:
     value = column.value(row)
     if value is None:
-        return Cell("–")
+        return Cell("-")
     show = _seconds if column.lower_is_better else "{:.3f}".format
     rivals = [found.mean for other in rows if (found := column.value(other))]
     best = None if column.lower_is_better else max(rivals, default=None)
@@ -161,7 +162,7 @@ def describe(comparison: Comparison, row: Row) -> str:
     """What is to be said of a row beside its name."""
     words = []
     if row.role == "ceiling":
-        words.append("the ceiling")
+        words.append("the vectors themselves")
     elif comparison.alone(row):
         words.append(f"{row.bits} bits")
     if comparison.alone(row) and row.bytes_per_item is not None:

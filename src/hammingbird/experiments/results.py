@@ -23,7 +23,7 @@ def write_results(
     skipped: list[Record],
 ) -> dict[str, Any]:
     """Write both files and return what ``results.json`` holds."""
-    results = {
+    results: dict[str, Any] = {
         "schema": SCHEMA,
         "hammingbird": package_version(),
         "data": data,
@@ -61,7 +61,9 @@ def averages(results: dict[str, Any]) -> list[Record]:
 
 def _mean_of(values: Iterable[dict[str, float]]) -> dict[str, float]:
     rows = list(values)
-    return {name: fmean(row[name] for row in rows) for name in rows[0] if all(name in r for r in rows)}
+    return {
+        name: fmean(row[name] for row in rows) for name in rows[0] if all(name in r for r in rows)
+    }
 
 
 def _flat(record: Record) -> Record:

@@ -80,7 +80,7 @@ def facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _words(value: Any) -> str:
     if isinstance(value, Mapping) and {"rows", "width"} <= value.keys():
-        shape = f"{_words(value['rows'])} × {_words(value['width'])}"
+        shape = f"{_words(value['rows'])} x {_words(value['width'])}"
         return f"{shape}, {value['name']}" if value.get("name") else shape
     if isinstance(value, Mapping):
         return "; ".join(f"{key.replace('_', ' ')}: {_words(v)}" for key, v in value.items())

@@ -47,8 +47,8 @@ class Task:
             )
         if 2 * self.overlap > len(self.query.X) and not self.allow_overlap:
             raise InputError(
-                f"{self.overlap} of {len(self.query.X)} queries are rows of the database, and would "
-                "find themselves: give other queries, or allow the overlap (--allow-overlap), "
+                f"{self.overlap} of {len(self.query.X)} queries are rows of the database, and "
+                "would find themselves: give other queries, or allow the overlap (--allow-overlap), "
                 "which leaves each query's own row out of its results"
             )
         _parse(self.rule)
@@ -78,7 +78,11 @@ class Task:
     def neighbors(self) -> NDArray[np.int64]:
         """The true nearest neighbours of every query, for ``recallK@N``, int64 [q, >= 10]."""
         kind, value = _parse(self.rule)
-        k = max(RECALL_NEIGHBORS, int(value)) if kind in ("neighbors", "inner") else RECALL_NEIGHBORS
+        k = (
+            max(RECALL_NEIGHBORS, int(value))
+            if kind in ("neighbors", "inner")
+            else RECALL_NEIGHBORS
+        )
         k = min(k, len(self.database.X) - (self.self_rows is not None))
         measure: Measure = "inner" if kind == "inner" else "l2"
         return nearest_vectors(

@@ -63,7 +63,8 @@ def _distances(
     q, x = queries.astype(np.float64)[:, None], vectors.astype(np.float64)
     if measure == "l2":
         difference = x - q
-        return np.einsum("ijk,ijk->ij", difference, difference)
+        squares: NDArray[np.float64] = np.einsum("ijk,ijk->ij", difference, difference)
+        return squares
     inner: NDArray[np.float64] = (x @ q.transpose(0, 2, 1))[:, :, 0]
     if measure == "cosine":
         tiny = np.finfo(float).tiny

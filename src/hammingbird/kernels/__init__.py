@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -51,8 +51,11 @@ def _choose(wanted: str | None) -> tuple[Any, str]:
     return native, f"native {native.level()}"
 
 
-# Work of one chunk, in words of 8 bytes compared: the twin's limit is memory, the other's patience.
-_CHUNK = {True: 1 << 22, False: 1 << 30}
+# Words of 8 bytes that are compared in one chunk of queries, for a fraction of a second at most.
+_PATIENCE = 1 << 30
+# Where results or temporary arrays grow with the pairs, memory is the limit.
+_MEMORY = 1 << 26
+_TWIN_MEMORY = 1 << 22
 
 _kernels, backend = _choose(os.environ.get("HAMMINGBIRD_KERNELS"))
 
@@ -71,7 +74,9 @@ def nearest(
     _check_k(k, database)
     rows = np.empty((len(queries), k), np.int64)
     distances = np.empty((len(queries), k), np.uint16)
-    for chunk in _chunks(len(queries), database, progress):
+    # A query holds up to 2 k candidates; k may be the whole database.
+    most = min(_PATIENCE, _MEMORY * len(database) // (16 * k))
+    for chunk in _chunks(len(queries), database, progress, most):
         rows[chunk], distances[chunk] = _kernels.nearest(
             queries[chunk], database, k, _threads(threads)
         )
@@ -96,7 +101,7 @@ def within(
         raise InputError(f"radius must be a whole number of at least 0, got {radius!r}")
     radius = min(int(radius), 8 * database.shape[1])
     offsets, rows, distances = [np.zeros(1, np.int64)], [], []
-    for chunk in _chunks(len(queries), database, progress):
+    for chunk in _chunks(len(queries), database, progress, _MEMORY):
         some = _kernels.within(queries[chunk], database, radius, _threads(threads))
         offsets.append(some[0][1:] + offsets[-1][-1])
         rows.append(some[1])
@@ -157,10 +162,13 @@ def scores(
     """
     database = _codes(database, "database")
     weights = _weights(query_scores, database, n_bits)
-    found = np.empty((len(weights), len(database)), np.float32)
-    for chunk in _chunks(len(weights), database, progress):
-        found[chunk] = _kernels.scores(weights[chunk], database, n_bits, _threads(threads))
-    return found
+    found = [
+        _kernels.scores(weights[chunk], database, n_bits, _threads(threads))
+        for chunk in _chunks(len(weights), database, progress, _MEMORY)
+    ]
+    if len(found) == 1:
+        return found[0]  # type: ignore[no-any-return]
+    return np.concatenate([np.empty((0, len(database)), np.float32), *found])
 
 
 def best(
@@ -178,18 +186,20 @@ def best(
     _check_k(k, database)
     rows = np.empty((len(weights), k), np.int64)
     found = np.empty((len(weights), k), np.float32)
-    for chunk in _chunks(len(weights), database, progress):
+    for chunk in _chunks(len(weights), database, progress, _MEMORY):
         rows[chunk], found[chunk] = _kernels.best(
             weights[chunk], database, n_bits, k, _threads(threads)
         )
     return rows, found
 
 
-def _chunks(n_queries: int, database: Codes, progress: bool) -> Iterator[slice]:
-    """Slices of queries that each take a fraction of a second, and little memory in the twin."""
-    work = max(1, len(database) * -(-database.shape[1] // 8))
-    step = max(1, _CHUNK[_kernels is twin] // work)
-    starts = range(0, n_queries, step)
+def _chunks(
+    n_queries: int, database: Codes, progress: bool, most: int = _PATIENCE
+) -> Iterator[slice]:
+    """Slices of queries that each compare at most ``most`` words, and few of them in the twin."""
+    words = max(1, len(database) * -(-database.shape[1] // 8))
+    step = max(1, min(most, _TWIN_MEMORY if _kernels is twin else most) // words)
+    starts: Iterable[int] = range(0, n_queries, step)
     if progress:
         from tqdm import tqdm
 

@@ -1,0 +1,366 @@
+"""Deep hashers as scikit-learn estimators: parts and a training loop behind ``fit``."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from hammingbird.centers import Kind
+from hammingbird.codes import Codes, check_n_bits, pack
+from hammingbird.deep.network import FlipAndCrop, Network, Picture, Standardize, build
+from hammingbird.deep.objective import Objective, Problem
+from hammingbird.deep.objectives.center_codes import CenterObjective
+from hammingbird.deep.objectives.posterior import CodePosterior
+from hammingbird.deep.relaxations import Identity, Relaxation
+from hammingbird.deep.source import ArraySource, DatasetSource, Source, is_dataset, moments
+from hammingbird.deep.supervision import Supervision, supervise
+from hammingbird.deep.trainer import History, Trainer
+from hammingbird.deep.training import Training
+from hammingbird.errors import InputError
+from hammingbird.hasher import Hasher
+from hammingbird.linear import Linear
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+AT_ONCE = 1024
+"""Rows that the network encodes together."""
+
+
+class TrainedHasher(Hasher):
+    """Base of the hashers that a training loop makes.
+
+    A subclass gives the parts. ``X`` is vectors [n, d] or images [n, h, w] or [n, h, w, c], in
+    memory or memory-mapped, or a torch Dataset. ``history_`` holds, per epoch, the loss and each of
+    its terms, the learning rate, and J and L: the loss before and after the sign on a fixed batch
+    (HashNet, Fig. 7).
+    """
+
+    backbone: Any
+    random_state: Any
+    input_shape_: list[int]
+    history_: History
+
+    supervised: ClassVar[bool] = True
+    """Whether ``fit`` needs ``y``."""
+
+    @abstractmethod
+    def _parts(self) -> tuple[Objective, Relaxation]:
+        """Build new parts for one fit."""
+
+    def _all_parts(self) -> tuple[Objective, Relaxation]:
+        """Return the parts with what may be added to any method."""
+        return self._parts()
+
+    @abstractmethod
+    def _training(self) -> Training:
+        """Options of the training loop."""
+
+    def _supervise(self, source: Source, y: Any) -> Supervision:
+        """Turn ``y`` into targets; unsupervised methods make their own here."""
+        return supervise(y, len(source))
+
+    def _start(self, network: Network, source: Source, rng: np.random.RandomState) -> None:
+        """Set the weights to start from, if not random ones."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on vectors, images or a torch Dataset, and targets ``y``."""
+        if not is_dataset(X):
+            return super().fit(X, y)
+        source = DatasetSource(X, self._training().workers)
+        self.n_bits_ = check_n_bits(self.n_bits)
+        self.input_shape_ = list(source.shape)
+        self.n_features_in_ = int(np.prod(self.input_shape_))
+        self._learn(source, source.labels() if y is None and self.supervised else y)
+        return self
+
+    def project(self, X: Any) -> NDArray[np.floating]:
+        """Return the logits [n, n_bits] whose signs are the bits."""
+        if not is_dataset(X):
+            return super().project(X)
+        check_is_fitted(self)
+        source = DatasetSource(X, self._training().workers)
+        batches = np.split(np.arange(len(source)), range(AT_ONCE, len(source), AT_ONCE))
+        return np.concatenate([self._project(part.numpy()) for part in source.fetch(batches)])
+
+    def transform(self, X: Any) -> Codes:
+        """Return packed codes."""
+        return pack(self.project(X)) if is_dataset(X) else super().transform(X)
+
+    def to_linear(self) -> Linear:
+        """Return a hasher with the same codes that needs NumPy only; for linear networks."""
+        check_is_fitted(self)
+        return self._linear()
+
+    def _linear(self) -> Linear:
+        network = self._network()
+        if not network.is_linear:
+            raise InputError("only a hasher with backbone=None on vectors is linear")
+        enter, head = network.enter, network.head
+        assert isinstance(enter, Standardize)
+        weights = (head.weight / enter.scale).T.contiguous()
+        mean, folded, bias = (t.detach().cpu().numpy() for t in (enter.mean, weights, head.bias))
+        linear = Linear.of(mean, folded, bias)
+        if hasattr(self, "feature_names_in_"):
+            linear.feature_names_in_ = self.feature_names_in_
+        return linear
+
+    def _fit(self, X: NDArray[Any], y: Any) -> None:
+        self._learn(ArraySource(X), y)
+
+    def _learn(self, source: Source, y: Any) -> None:
+        if self.supervised and y is None:
+            raise InputError(
+                f"{type(self).__name__} needs y: labels, label sets, Pairs, Triplets or Neighbors; "
+                "requires y to be passed, but the target y is None"
+            )
+        training = self._training()
+        if training.checkpoint is not None and not isinstance(self.random_state, int):
+            raise InputError("a checkpoint needs an integer random_state to go on from")
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(2**31 - 1))
+        supervision = self._supervise(source, y)
+        shape = tuple(self.input_shape_)
+        mean, scale = moments(source, shape)
+        objective, relaxation = self._all_parts()
+        self._forget()
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            network = build(
+                copy.deepcopy(self.backbone), self._enter(mean, scale), shape, self.n_bits_
+            )
+            network.head.requires_grad_(True)
+            self._start(network, source, rng)
+            objective.prepare(self._problem(len(source), supervision, mean, seed))
+            for _, _, part in objective.terms():
+                if isinstance(part, CenterObjective):
+                    self.center_distance_ = part.min_distance
+        if training.augment and len(shape) == 3:
+            network.augment = FlipAndCrop(padding=max(1, shape[0] // 8))
+        trainer = Trainer(network, objective, relaxation, training, seed, type(self).__name__)
+        self.history_ = trainer.fit(source, supervision)
+        self._built = network.cpu()
+
+    def _problem(
+        self, n_rows: int, supervision: Supervision, mean: torch.Tensor, seed: int
+    ) -> Problem:
+        return Problem(
+            n_rows=n_rows,
+            n_bits=self.n_bits_,
+            n_features=int(np.prod(self.input_shape_)),
+            n_classes=supervision.n_classes,
+            y=supervision.y,
+            mean=mean.float(),
+            random_state=seed,
+        )
+
+    def _enter(self, mean: torch.Tensor, scale: torch.Tensor) -> nn.Module:
+        shape = tuple(self.input_shape_)
+        return Standardize(mean, scale) if len(shape) == 1 else Picture(mean, scale, shape)
+
+    def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
+        network = self._network()
+        if network.is_linear:
+            return self._linear()._project(X)
+        device = self._training().torch_device()
+        network.to(device).eval()
+        with torch.inference_mode():
+            parts = [
+                network(torch.from_numpy(X[start : start + AT_ONCE]).to(device)).float().cpu()
+                for start in range(0, len(X), AT_ONCE)
+            ]
+        return torch.cat(parts).numpy()
+
+    def _check(self, X: Any, *, reset: bool) -> NDArray[Any]:
+        """Flatten images, remembering their shape."""
+        shape = tuple(getattr(X, "shape", ()))
+        if len(shape) in (3, 4):
+            images = shape[1:] if len(shape) == 4 else (*shape[1:], 1)
+            if not reset and list(images) != self.input_shape_:
+                raise InputError(f"images must be {self.input_shape_} as in fit, got {images}")
+            X = np.asanyarray(X).reshape(shape[0], -1)
+            if reset:
+                self.input_shape_ = [int(size) for size in images]
+            return super()._check(X, reset=reset)
+        checked = super()._check(X, reset=reset)
+        if reset:
+            self.input_shape_ = [checked.shape[1]]
+        return checked
+
+    def _network(self) -> Network:
+        """Return the trained network, rebuilt from the saved weights if it was loaded."""
+        network: Network | None = self.__dict__.get("_built")
+        if network is None:
+            weights = self.__dict__["_loaded"]
+            if self.backbone == OWN_MODULE:
+                raise InputError(
+                    "this hasher was trained with a network of your own: give it again with "
+                    "set_params(backbone=module) before the first use"
+                )
+            width = self.input_shape_[-1]
+            enter = self._enter(torch.zeros(width), torch.ones(()))
+            network = build(
+                copy.deepcopy(self.backbone), enter, tuple(self.input_shape_), self.n_bits_
+            )
+            try:
+                network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+            except RuntimeError as error:
+                raise InputError(f"the saved weights do not fit the backbone: {error}") from error
+            self._built = network.eval()
+        return network
+
+    def _forget(self) -> None:
+        for name in ("_built", "_loaded"):
+            self.__dict__.pop(name, None)
+
+    def _weights(self) -> dict[str, NDArray[Any]]:
+        state = self._network().state_dict()
+        return {f"network.{k}": v.detach().cpu().numpy().copy() for k, v in state.items()}
+
+    def _take_weights(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        self._loaded = {
+            k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")
+        }
+        return {k: v for k, v in arrays.items() if not k.startswith("network.")}
+
+    def _parameters(self) -> dict[str, Any]:
+        parameters = super()._parameters()
+        if isinstance(parameters.get("backbone"), nn.Module):
+            parameters["backbone"] = OWN_MODULE
+        return parameters
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.supervised
+        return tags
+
+
+OWN_MODULE = "a module of the user's"
+DEFAULT_TRAINING = Training()
+
+
+class DeepHasher(TrainedHasher):
+    """A deep hasher of any parts: an objective, a relaxation of the sign, a backbone.
+
+    ``DeepHasher(48, objective=MutualInformation() + 0.1 * Quantization())``. ``y`` is what the
+    objective needs.
+    """
+
+    def __init__(
+        self,
+        n_bits: int = 64,
+        *,
+        objective: Objective | None = None,
+        relaxation: Relaxation | None = None,
+        backbone: Any = None,
+        training: Training = DEFAULT_TRAINING,
+        random_state: Any = None,
+    ) -> None:
+        self.n_bits = n_bits
+        self.objective = objective
+        self.relaxation = relaxation
+        self.backbone = backbone
+        self.training = training
+        self.random_state = random_state
+
+    supervised = False
+
+    def _parts(self) -> tuple[Objective, Relaxation]:
+        if not isinstance(self.objective, Objective):
+            raise InputError(
+                "objective must be an Objective, such as MutualInformation(), "
+                f"got {self.objective!r}"
+            )
+        return copy.deepcopy(self.objective), copy.deepcopy(self.relaxation) or Identity()
+
+    def _training(self) -> Training:
+        return self.training
+
+    def _parameters(self) -> dict[str, Any]:
+        # A loaded hasher encodes; its parts are code, and are given again to train it anew.
+        parameters = super()._parameters()
+        return {name: parameters[name] for name in ("n_bits", "backbone", "random_state")}
+
+
+class PaperMethod(TrainedHasher):
+    """Base of the papers' methods: their parameters and those of :class:`Training` by keyword.
+
+    ``training_defaults`` is what a method changes of :class:`Training`. All parameters show in the
+    signature, so that scikit-learn can clone, tune and save them.
+
+    Parameters
+    ----------
+    posterior
+        The plug-in ``_D`` of Lower Bound, :class:`CodePosterior`: ``added`` to the method's own
+        objective, ``instead`` of it, or ``untrained`` (added, its surrogate left as it was drawn).
+        ``center_distance_`` holds the least distance of two of its centres.
+    posterior_weight
+        What the added plug-in is multiplied by.
+    centers
+        How centres are made, see :func:`hammingbird.centers.make_centers`.
+    """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {}
+    posterior: Literal["added", "instead", "untrained"] | None
+    posterior_weight: float
+    centers: Kind
+
+    def __init__(
+        self, n_bits: int = 64, *, backbone: Any = None, random_state: Any = None, **training: Any
+    ) -> None:
+        self.n_bits = n_bits
+        self.backbone = backbone
+        self.random_state = random_state
+        defaults = self._training_options()
+        if unknown := training.keys() - defaults:
+            raise TypeError(f"{type(self).__name__} has no parameter {sorted(unknown)[0]!r}")
+        for name, value in {**defaults, **training}.items():
+            setattr(self, name, value)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Write the parameters of the training loop into the signature."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" not in vars(cls):
+            return
+        own = inspect.signature(cls.__init__).parameters.values()
+        base = {"backbone": None, "random_state": None, **cls._training_options()}
+        shown = [p for p in own if p.kind is not p.VAR_KEYWORD]
+        shown += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
+            for name, value in base.items()
+            if name not in {p.name for p in own}
+        ]
+        cls.__init__.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+
+    @classmethod
+    def _training_options(cls) -> dict[str, Any]:
+        plug_in = {"posterior": None, "posterior_weight": 1.0, "centers": "auto"}
+        return {**plug_in, **asdict(Training()), **cls.training_defaults}
+
+    def _all_parts(self) -> tuple[Objective, Relaxation]:
+        objective, relaxation = self._parts()
+        if self.posterior not in (None, "added", "instead", "untrained"):
+            raise InputError(
+                "posterior must be None, 'added', 'instead' or 'untrained', "
+                f"got {self.posterior!r}"
+            )
+        if self.posterior is not None:
+            plug_in = CodePosterior(self.centers, trained=self.posterior != "untrained")
+            if self.posterior == "instead":
+                return plug_in, relaxation
+            objective = objective + self.posterior_weight * plug_in
+        return objective, relaxation
+
+    def _training(self) -> Training:
+        return Training(**{field.name: getattr(self, field.name) for field in fields(Training)})

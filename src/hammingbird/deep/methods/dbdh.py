@@ -1,0 +1,43 @@
+"""DBDH (Zheng et al., Neurocomputing 2020): balanced codes by a straight-through sign."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from hammingbird.deep.hasher import PaperMethod
+from hammingbird.deep.objective import Objective
+from hammingbird.deep.objectives.balance import Balance
+from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
+from hammingbird.deep.relaxations import Relaxation, StraightThrough
+
+
+class DBDH(PaperMethod):
+    """Pairwise likelihood of exact codes with those of all rows, and balanced bits.
+
+    Parameters
+    ----------
+    alpha
+        Weight of the balance.
+    over
+        ``samples`` balances each bit over the batch; ``bits`` those of each row, as public ports.
+    clip
+        Logits beyond it get no gradient; None lets all through.
+    """
+
+    def __init__(
+        self,
+        n_bits: int = 64,
+        *,
+        alpha: float = 0.1,
+        over: Literal["samples", "bits"] = "samples",
+        clip: float | None = None,
+        **training: Any,
+    ) -> None:
+        super().__init__(n_bits, **training)
+        self.alpha = alpha
+        self.over = over
+        self.clip = clip
+
+    def _parts(self) -> tuple[Objective, Relaxation]:
+        objective = PairwiseLikelihood(0.5, bank=True) + self.alpha * Balance(self.over)
+        return objective, StraightThrough(self.clip)

@@ -1,0 +1,47 @@
+"""DSDH (Li et al., NIPS 2017): pairwise likelihood with discrete, classifiable codes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from hammingbird.deep.hasher import PaperMethod
+from hammingbird.deep.objective import Objective
+from hammingbird.deep.objectives.discrete import DiscreteCodes
+from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
+from hammingbird.deep.relaxations import Identity, Relaxation
+
+
+class DSDH(PaperMethod):
+    """Pairs the outputs with the latest ones of all rows, and pulls them to discrete codes.
+
+    Parameters
+    ----------
+    eta
+        Weight of the distance to the discrete codes, per bit.
+    mu
+        Weight of the classification against that distance.
+    ridge
+        Weight of the classifier's squared norm (the paper's nu over mu).
+    refit
+        Solve codes and classifier per ``epoch`` over all rows, or per ``batch`` as the authors.
+    """
+
+    def __init__(
+        self,
+        n_bits: int = 64,
+        *,
+        eta: float = 1.0,
+        mu: float = 1.0,
+        ridge: float = 0.1,
+        refit: Literal["epoch", "batch"] = "epoch",
+        **training: Any,
+    ) -> None:
+        super().__init__(n_bits, **training)
+        self.eta = eta
+        self.mu = mu
+        self.ridge = ridge
+        self.refit = refit
+
+    def _parts(self) -> tuple[Objective, Relaxation]:
+        discrete = DiscreteCodes(self.mu, self.ridge, refit=self.refit)
+        return PairwiseLikelihood(0.5, bank=True) + self.eta * discrete, Identity()

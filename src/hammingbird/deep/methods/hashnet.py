@@ -1,0 +1,48 @@
+"""HashNet (Cao et al., ICCV 2017) and its ablations."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from hammingbird.deep.hasher import PaperMethod
+from hammingbird.deep.objective import Objective
+from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
+from hammingbird.deep.relaxations import Continuation, Relaxation, Tanh
+
+
+class HashNet(PaperMethod):
+    """Weighted pairwise likelihood of ``tanh(beta z)``, whose beta grows until it is the sign.
+
+    Parameters
+    ----------
+    balanced
+        Weight similar and dissimilar pairs equally; False is HashNet-W.
+    continuation
+        Let beta grow; False is HashNet-sgn.
+    similarity
+        ``jaccard`` weights similar pairs by the labels they share: HashNet+C.
+    scale
+        The paper's alpha; None is ``10 / n_bits``, as in the authors' code.
+    """
+
+    def __init__(
+        self,
+        n_bits: int = 64,
+        *,
+        balanced: bool = True,
+        continuation: bool = True,
+        similarity: Literal["equal", "jaccard"] = "equal",
+        scale: float | None = None,
+        **training: Any,
+    ) -> None:
+        super().__init__(n_bits, **training)
+        self.balanced = balanced
+        self.continuation = continuation
+        self.similarity = similarity
+        self.scale = scale
+
+    def _parts(self) -> tuple[Objective, Relaxation]:
+        objective = PairwiseLikelihood(
+            self.scale, balanced=self.balanced, similarity=self.similarity
+        )
+        return objective, Continuation() if self.continuation else Tanh()

@@ -1,0 +1,32 @@
+"""MIHash (Cakir et al., TPAMI 2019): mutual information of distance and neighbourhood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hammingbird.deep.hasher import PaperMethod
+from hammingbird.deep.objective import Objective
+from hammingbird.deep.objectives.mutual_information import MutualInformation
+from hammingbird.deep.relaxations import Relaxation, Sigmoid
+
+
+class MIHash(PaperMethod):
+    """Maximises the mutual information between code distance and being a neighbour.
+
+    Parameters
+    ----------
+    gamma
+        Slope of ``2 sigma(gamma f) - 1``.
+    n_bins
+        Intervals of the histograms; None is one per bit.
+    """
+
+    def __init__(
+        self, n_bits: int = 64, *, gamma: float = 1.0, n_bins: int | None = None, **training: Any
+    ) -> None:
+        super().__init__(n_bits, **training)
+        self.gamma = gamma
+        self.n_bins = n_bins
+
+    def _parts(self) -> tuple[Objective, Relaxation]:
+        return MutualInformation(self.n_bins), Sigmoid(self.gamma)

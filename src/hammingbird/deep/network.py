@@ -1,0 +1,226 @@
+"""Networks from vectors or images to logits: a standardised input, a backbone, a hash layer."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hammingbird.errors import InputError, MissingExtraError
+
+Shape = tuple[int, ...]
+"""Shape of one input: (d,) for vectors, (h, w, c) for images."""
+
+
+class Network(nn.Module):
+    """``head(backbone(augment(enter(X))))``; ``X`` is flat, [m, d] or [m, h * w * c]."""
+
+    def __init__(self, enter: nn.Module, backbone: nn.Module, head: nn.Linear) -> None:
+        super().__init__()
+        self.enter, self.backbone, self.head = enter, backbone, head
+        self.augment: nn.Module | None = None
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return logits [m, n_bits]."""
+        entered = self.enter(X)
+        if self.training and self.augment is not None:
+            entered = self.augment(entered)
+        logits: Tensor = self.head(self.backbone(entered))
+        return logits
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is one linear layer on vectors."""
+        return isinstance(self.backbone, nn.Identity) and isinstance(self.enter, Standardize)
+
+
+class Standardize(nn.Module):
+    """``(x - mean) / scale``: one mean per column or channel, one scale for all columns."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("scale", scale.float())
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return standardised floats."""
+        return (X.float() - self.mean) / self.scale
+
+
+class Picture(Standardize):
+    """Flat images [m, h * w * c] as standardised channels-last tensors [m, c, h, w]."""
+
+    def __init__(self, mean: Tensor, scale: Tensor, shape: Shape) -> None:
+        super().__init__(mean, scale)
+        self.shape = shape
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return images, channels first in shape and last in memory."""
+        images = X.view(len(X), *self.shape)
+        return super().forward(images).permute(0, 3, 1, 2)
+
+
+class FlipAndCrop(nn.Module):
+    """Mirror half of the images, and move each by up to ``padding`` pixels over zeros."""
+
+    def __init__(self, padding: int = 4, flip: bool = True) -> None:
+        super().__init__()
+        self.padding, self.flip = padding, flip
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return [m, c, h, w] of the same size."""
+        m, _, h, w = images.shape
+        device, p = images.device, self.padding
+        padded = nn.functional.pad(images, (p, p, p, p))
+        rows = torch.arange(h, device=device) + torch.randint(2 * p + 1, (m, 1), device=device)
+        columns = torch.arange(w, device=device) + torch.randint(2 * p + 1, (m, 1), device=device)
+        if self.flip:
+            mirrored = torch.rand(m, 1, device=device) < 0.5
+            columns = torch.where(mirrored, columns.flip(1), columns)
+        which = torch.arange(m, device=device)[:, None, None]
+        taken: Tensor = padded.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]]
+        return taken.permute(0, 3, 1, 2)
+
+
+class MLP(nn.Module):
+    """Fully connected layers with batch normalisation and ReLU, of widths that do not grow."""
+
+    def __init__(self, n_features: int, width: int = 512, depth: int = 2) -> None:
+        super().__init__()
+        widths = [n_features] + [width] * depth
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return features [m, width]."""
+        features: Tensor = self.layers(X)
+        return features
+
+
+def _convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(True)
+    )
+
+
+class _Residual(nn.Module):
+    """Two convolutions beside the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(_convolution(width, width), _convolution(width, width))
+
+    def forward(self, images: Tensor) -> Tensor:
+        added: Tensor = images + self.layers(images)
+        return added
+
+
+class SmallConvNet(nn.Module):
+    """A residual network of eight convolutions for images of about 32 x 32; 2 M parameters."""
+
+    def __init__(self, channels: int = 3, width: int = 32) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [_convolution(channels, width)]
+        for before, after in ((1, 2), (2, 4), (4, 8)):
+            layers += [_convolution(width * before, width * after, 2), _Residual(width * after)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features [m, 8 * width], the largest value of each channel."""
+        features: Tensor = self.layers(images).amax(dim=(2, 3))
+        return features
+
+
+def build(backbone: Any, enter: nn.Module, shape: Shape, n_bits: int) -> Network:
+    """Put a network together.
+
+    ``backbone`` is None (a linear layer), ``"mlp"``, ``"cnn"``, ``"timm:NAME"``, ``"hf:NAME"`` or a
+    module of the user's that maps vectors [m, d] or images [m, c, h, w] to features [m, f].
+    """
+    body = _backbone(backbone, shape)
+    width = _width(body, shape)
+    head = nn.Linear(width, n_bits)
+    nn.init.normal_(head.weight, std=math.sqrt(1.0 / width))
+    nn.init.zeros_(head.bias)
+    return Network(enter, body, head)
+
+
+def _backbone(backbone: Any, shape: Shape) -> nn.Module:
+    if isinstance(backbone, nn.Module):
+        return backbone
+    name = backbone or "linear"
+    if name in ("linear", "mlp") and len(shape) == 1:
+        return nn.Identity() if name == "linear" else MLP(shape[0])
+    if name in ("linear", "mlp"):
+        size = math.prod(shape)
+        return nn.Sequential(nn.Flatten(), *([MLP(size)] if name == "mlp" else []))
+    if isinstance(name, str) and (name == "cnn" or name.startswith(("timm:", "hf:"))):
+        if len(shape) != 3:
+            raise InputError(f"backbone={name!r} needs images [n, h, w, c], got vectors {shape}")
+        if name == "cnn":
+            return SmallConvNet(shape[2])
+        kind, _, model = name.partition(":")
+        return _timm(model, shape) if kind == "timm" else _huggingface(model)
+    raise InputError(
+        f"backbone must be None, 'mlp', 'cnn', 'timm:NAME', 'hf:NAME' or a torch module, "
+        f"got {backbone!r}"
+    )
+
+
+def _timm(name: str, shape: Shape) -> nn.Module:
+    try:
+        import timm
+    except ImportError as error:
+        raise MissingExtraError("timm", "timm") from error
+    model: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, in_chans=shape[2])
+    return model
+
+
+class _Pooled(nn.Module):
+    """A Hugging Face vision model that returns one vector per image."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        found = self.model(images)
+        pooled: Tensor | None = getattr(found, "pooler_output", None)
+        return found.last_hidden_state[:, 0] if pooled is None else pooled.flatten(1)
+
+
+def _huggingface(name: str) -> nn.Module:
+    try:
+        from transformers import AutoModel
+    except ImportError as error:
+        raise MissingExtraError("transformers", "hf") from error
+    return _Pooled(AutoModel.from_pretrained(name))
+
+
+@torch.no_grad()
+def _width(body: nn.Module, shape: Shape) -> int:
+    """Width of the features that a backbone returns, found by trying one input."""
+    mode = body.training
+    body.eval()
+    one = torch.zeros(1, *(shape if len(shape) == 1 else (shape[2], *shape[:2])))
+    try:
+        features = body(one)
+    except Exception as error:
+        raise InputError(
+            f"the backbone cannot take an input of shape {tuple(one.shape)}: {error}"
+        ) from error
+    body.train(mode)
+    if not isinstance(features, Tensor) or features.ndim != 2:
+        raise InputError(
+            "the backbone must return features [m, f], got "
+            + str(getattr(features, "shape", type(features).__name__))
+        )
+    return int(features.shape[1])

@@ -1,0 +1,233 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from hammingbird.deep import checkpoint
+from hammingbird.deep.batches import (
+    Draw,
+    as_tensors,
+    epoch_batches,
+    random_batches_lack_positives,
+)
+from hammingbird.deep.network import Network
+from hammingbird.deep.objective import Batch, Objective
+from hammingbird.deep.relaxations import Relaxation, sign
+from hammingbird.deep.source import Source
+from hammingbird.deep.supervision import Supervision
+from hammingbird.deep.training import Training
+from hammingbird.errors import InputError
+
+History = list[dict[str, float]]
+
+
+class Trainer:
+    """Trains a network so that an objective of its relaxed codes becomes small.
+
+    Everything random is drawn from ``(seed, epoch)``, so that a run which goes on from a checkpoint
+    ends in the codes of one that was never stopped.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        objective: Objective,
+        relaxation: Relaxation,
+        training: Training,
+        seed: int,
+        name: str = "training",
+    ) -> None:
+        self.training, self.seed, self.name = training, seed, name
+        self.device = training.torch_device()
+        self.network = network.to(self.device)
+        if training.channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective = objective.to(self.device)
+        self.relaxation = relaxation.to(self.device)
+        self.run: Any = torch.compile(self.network) if training.compile else self.network
+        self.optimizer = _optimizer(self.network, objective, training)
+        self.history: History = []
+        self.best: dict[str, Tensor] | None = None
+
+    def fit(self, source: Source, supervision: Supervision) -> History:
+        """Train, and leave the network with its final (or best) weights, in evaluation mode."""
+        self.source, self.supervision = source, supervision.to(self.device)
+        training = self.training
+        self.aware = training.batches == "aware" or (
+            training.batches == "auto"
+            and random_batches_lack_positives(supervision, training.batch_size)
+        )
+        rows, held_out = self._split(len(source))
+        self.probe = self._probe(rows, held_out)
+        start = checkpoint.resume(self)
+        devices = [self.device] if self.device.type == "cuda" else []
+        with (
+            torch.random.fork_rng(devices),
+            tqdm(
+                total=training.epochs, initial=start, desc=self.name, unit="epoch", disable=None
+            ) as bar,
+        ):
+            for epoch in range(start, training.epochs):
+                record = self._epoch(epoch, rows)
+                self.history.append(record)
+                bar.update()
+                bar.set_postfix({"loss": f"{record['loss']:.4g}", "L": f"{record['L']:.4g}"})
+                self._keep_best(bool(len(held_out)))
+                checkpoint.write(self)
+                if self._out_of_patience():
+                    break
+        if self.best is not None:
+            self.network.load_state_dict(self.best)
+        self.network.eval()
+        return self.history
+
+    def _epoch(self, epoch: int, rows: NDArray[np.int64]) -> dict[str, float]:
+        rng = np.random.default_rng([self.seed, epoch])
+        torch.manual_seed(int(rng.integers(2**62)))
+        draws = epoch_batches(
+            self.supervision, rows, self.training.batch_size, rng, aware=self.aware
+        )
+        self.network.train()
+        self.objective.train()
+        totals: dict[str, float] = {}
+        rate = 0.0
+        for step, batch_of in enumerate(self._inputs(draws)):
+            progress = (epoch + step / len(draws)) / self.training.epochs
+            self.relaxation.anneal(progress)
+            rate = self.training.rate(progress)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate * group["factor"]
+            loss, values = self._losses(self._batch(*batch_of))
+            self._refuse_not_finite(values, epoch, step)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0.0) + value / len(draws)
+        self.objective.epoch_end()
+        return {"epoch": epoch + 1, **totals, "learning_rate": rate, **self._measure()}
+
+    def _inputs(self, draws: list[Draw]) -> Iterator[tuple[Draw, Tensor]]:
+        inputs = self.source.fetch([draw.rows for draw in draws])
+        for draw, X in zip(draws, inputs, strict=True):
+            yield draw, X.to(self.device, non_blocking=True)
+
+    def _batch(self, draw: Draw, X: Tensor) -> Batch:
+        index, triplets = as_tensors(draw, self.device)
+        mixed = self.training.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            logits = self.run(X)
+        logits = logits.float()
+        y = self.supervision.y
+        return Batch(
+            logits=logits,
+            outputs=self.relaxation(logits),
+            index=index,
+            X=X,
+            y=None if y is None else y[index],
+            relation=self.supervision.relation,
+            given_triplets=triplets,
+        )
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """The weighted sum, and every term by name as it is before its weight."""
+        terms = [(name, w, part(batch)) for name, w, part in self.objective.terms() if w]
+        loss = sum((w * value for _, w, value in terms), batch.logits.sum() * 0.0)
+        values = {name: float(value.detach()) for name, _, value in terms}
+        return loss, {"loss": float(loss.detach()), **values}
+
+    def _refuse_not_finite(self, values: dict[str, float], epoch: int, step: int) -> None:
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if not bad:
+            return
+        name = next((name for name in bad if name != "loss"), "loss")
+        kept = checkpoint.latest(self.training)
+        raise InputError(
+            f"{self.name}: {name} became {values[name]} in step {step + 1} of epoch {epoch + 1}: "
+            "lower learning_rate or check X"
+            + (f"; the last good checkpoint is {kept}" if kept else "")
+        )
+
+    @torch.no_grad()
+    def _measure(self) -> dict[str, float]:
+        """J and L (HashNet, Fig. 7): the loss of the probe before and after the sign."""
+        self.network.eval()
+        self.objective.eval()
+        relaxed, signed = [], []
+        for draw, X in self._inputs(self.probe):
+            batch = self._batch(draw, X)
+            relaxed.append(self._losses(batch)[1]["loss"])
+            after = Batch(
+                batch.logits,
+                sign(batch.logits),
+                batch.index,
+                batch.X,
+                batch.y,
+                batch.relation,
+                batch.given_triplets,
+            )
+            signed.append(self._losses(after)[1]["loss"])
+        record = {"J": float(np.mean(relaxed)), "L": float(np.mean(signed))}
+        beta = getattr(self.relaxation, "beta", None)
+        return record if beta is None else {**record, "beta": float(beta)}
+
+    def _split(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order = np.random.default_rng([self.seed, 1 << 40]).permutation(n)
+        held_out = int(self.training.validation * n)
+        if self.training.validation and not 1 <= held_out < n - 1:
+            raise InputError(f"validation={self.training.validation} of {n} rows leaves none")
+        return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+    def _probe(self, rows: NDArray[np.int64], held_out: NDArray[np.int64]) -> list[Draw]:
+        """Fixed batches to measure: all validation rows, or one batch of training rows."""
+        rng = np.random.default_rng([self.seed, 2 << 40])
+        of = held_out if len(held_out) else rows
+        draws = epoch_batches(self.supervision, of, self.training.batch_size, rng, aware=self.aware)
+        return draws if len(held_out) else draws[:1]
+
+    def _keep_best(self, validated: bool) -> None:
+        losses = [record["L"] for record in self.history]
+        if validated and losses[-1] <= min(losses):
+            self.best = copy.deepcopy(self.network.state_dict())
+
+    def _out_of_patience(self) -> bool:
+        if self.training.patience is None:
+            return False
+        losses = [record["L"] for record in self.history]
+        return len(losses) - 1 - int(np.argmin(losses)) >= self.training.patience
+
+
+def _optimizer(network: Network, objective: Objective, training: Training) -> torch.optim.Optimizer:
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for part, factor in (
+        (network.backbone, training.backbone_rate),
+        (network.enter, 1.0),
+        (network.head, 1.0),
+        (objective, 1.0),
+    ):
+        for parameter in part.parameters():
+            if parameter.requires_grad and factor:
+                groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
+            else:
+                parameter.requires_grad_(False)
+    settings: list[dict[str, Any]] = [
+        {
+            "params": parameters,
+            "factor": factor,
+            "weight_decay": training.weight_decay if decays else 0.0,
+        }
+        for (factor, decays), parameters in groups.items()
+    ]
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(settings, training.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(settings, training.learning_rate)

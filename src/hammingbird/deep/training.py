@@ -1,0 +1,116 @@
+"""How to train: everything about the loop that is not the method."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from hammingbird.errors import InputError
+
+WARM_UP = 0.1
+
+
+@dataclass(frozen=True)
+class Training:
+    """Options of the training loop, the same for every method.
+
+    Parameters
+    ----------
+    learning_rate, schedule
+        ``one-cycle`` rises over the first tenth of the steps and falls to zero as a cosine,
+        ``step`` halves the rate after each fifth, ``constant`` keeps it.
+    backbone_rate
+        What the learning rate of the backbone is multiplied by; 0.1 suits a pretrained one, and 0
+        freezes it.
+    weight_decay
+        Of weight matrices, not of biases and normalisation.
+    batches
+        ``aware`` batches put rows of one class, or neighbours, together; ``auto`` does so where a
+        row of a random batch would meet fewer than three similar ones.
+    validation
+        Part of the training rows, in [0, 1), that is not trained on: after every epoch the loss of
+        its signs is measured, and the network of the best epoch is kept.
+    patience
+        Epochs without a better validation loss after which to stop; None trains them all.
+    augment
+        Mirror and move images while training.
+    device
+        ``auto`` takes a GPU where there is one.
+    precision
+        ``bfloat16`` runs the network in mixed precision.
+    workers
+        Processes that fetch items of a torch Dataset.
+    checkpoint
+        Folder to write to after every epoch. Calling ``fit`` again after an interruption goes on
+        from there and ends in identical codes.
+    """
+
+    epochs: int = 40
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
+    backbone_rate: float = 1.0
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = 1e-4
+    batches: Literal["auto", "random", "aware"] = "auto"
+    validation: float = 0.0
+    patience: int | None = None
+    augment: bool = True
+    device: str = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = True
+    compile: bool = False
+    workers: int = 0
+    checkpoint: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name, smallest in (("epochs", 1), ("batch_size", 2), ("workers", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < smallest:
+                raise InputError(f"{name} must be a whole number from {smallest}, got {value!r}")
+        if not self.learning_rate > 0 or self.weight_decay < 0 or self.backbone_rate < 0:
+            raise InputError(
+                "learning_rate must be positive, weight_decay and backbone_rate not negative"
+            )
+        if not 0 <= self.validation < 1:
+            raise InputError(f"validation must be in [0, 1), got {self.validation}")
+        if self.patience is not None and not self.validation:
+            raise InputError("patience needs validation rows: set validation=0.1, for example")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
+                )
+
+    def rate(self, progress: float) -> float:
+        """Return the learning rate at a share of all steps, from 0 to 1."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        if self.schedule == "step":
+            return float(self.learning_rate * 0.5 ** int(5 * progress))
+        if progress < WARM_UP:
+            return self.learning_rate * (0.04 + 0.96 * progress / WARM_UP)
+        fallen = (progress - WARM_UP) / (1 - WARM_UP)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * fallen))
+
+    def torch_device(self) -> torch.device:
+        """Return the device to train on."""
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            return torch.device(name)
+        except RuntimeError as error:
+            raise InputError(f"device={name!r} is not one that torch knows") from error
+
+
+_CHOICES = {
+    "schedule": ("one-cycle", "step", "constant"),
+    "optimizer": ("adamw", "sgd"),
+    "batches": ("auto", "random", "aware"),
+    "precision": ("float32", "bfloat16"),
+}

@@ -1,0 +1,183 @@
+// What depends on the instruction set: one Level each, chosen while running (x86) or building (NEON).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#error "These kernels read little-endian words; the package falls back to NumPy."
+#endif
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#define HB_X86 1
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+#include <arm_neon.h>
+#define HB_NEON 1
+#endif
+
+namespace hammingbird {
+
+struct Hit {
+  size_t row = 0;        // first row of the stretch, within the block
+  size_t next = 0;       // the group to go on with
+  uint32_t mask = 0;     // which rows of the stretch are nearer than the bound
+  uint16_t distances[32];
+};
+
+struct Level {
+  const char* name;
+  // Lays out whole groups of 8 rows as a block; `data` holds nothing behind the last row.
+  void (*lay_out)(const uint8_t* data, size_t groups, size_t width, uint64_t* block);
+  // From group `first` on, the next stretch of rows that has one nearer than `bound`.
+  bool (*next_hit)(const uint64_t* block, size_t first, size_t groups, size_t words,
+                   const uint64_t* query, uint32_t bound, Hit& hit);
+  // The same for rows as they lie in memory, whole groups of 8, or null: one query does not pay for
+  // laying out a block.
+  bool (*next_hit_rows)(const uint8_t* data, size_t first, size_t groups, size_t width,
+                        const uint64_t* query, uint32_t bound, Hit& hit);
+  // Distances of all rows of a block.
+  void (*distances)(const uint64_t* block, size_t groups, size_t words, const uint64_t* query,
+                    uint16_t* out);
+  // Scores of 16 rows, bytes[byte * 16 + row], with half-byte tables halves[byte * 32 + value]
+  // (16 high, 16 low) or byte tables whole[byte * 256 + value].
+  void (*score)(const uint8_t* bytes, size_t groups, size_t width, const float* halves,
+                const float* whole, float* out);
+  bool whole_bytes;  // which of the two tables `score` reads
+};
+
+inline uint64_t load_word(const void* address) {
+  uint64_t word;
+  std::memcpy(&word, address, 8);
+  return word;
+}
+
+inline uint64_t count_ones(uint64_t x) {
+#if defined(__GNUC__) && !defined(HB_X86)
+  return static_cast<uint64_t>(__builtin_popcountll(x));
+#else  // plain x86-64 has no such instruction, but compilers turn this into vectors
+  x -= (x >> 1) & 0x5555555555555555u;
+  x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
+  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  return (x * 0x0101010101010101u) >> 56;
+#endif
+}
+
+// Word `w` of a row of `width` bytes, never reading outside of the row.
+inline uint64_t word_of(const uint8_t* row, size_t width, size_t w) {
+  const size_t left = width - 8 * w;
+  if (left >= 8) return load_word(row + 8 * w);
+  if (width >= 8) return load_word(row + width - 8) >> (8 * (8 - left));
+  uint64_t word = 0;
+  for (size_t i = 0; i < left; ++i) word |= static_cast<uint64_t>(row[i]) << (8 * i);
+  return word;
+}
+
+inline void lay_out_portable(const uint8_t* data, size_t groups, size_t width, uint64_t* block) {
+  const size_t words = (width + 7) / 8, whole = width / 8;
+  for (size_t g = 0; g < groups; ++g, block += 8 * words)
+    for (size_t i = 0; i < 8; ++i, data += width) {
+      for (size_t w = 0; w < whole; ++w) block[8 * w + i] = load_word(data + 8 * w);
+      if (whole < words) block[8 * whole + i] = word_of(data, width, whole);
+    }
+}
+
+// Distances of one group of 8 rows, one 64-bit lane each.
+inline void group_portable(const uint64_t* group, size_t words, const uint64_t* query,
+                           uint64_t* found) {
+  for (size_t i = 0; i < 8; ++i) found[i] = 0;
+  for (size_t w = 0; w < words; ++w)
+    for (size_t i = 0; i < 8; ++i) found[i] += count_ones(load_word(group + w * 8 + i) ^ query[w]);
+}
+
+#if HB_NEON
+inline void group_neon(const uint64_t* group, size_t words, const uint64_t* query,
+                       uint64_t* found) {
+  uint64x2_t sums[4] = {vdupq_n_u64(0), vdupq_n_u64(0), vdupq_n_u64(0), vdupq_n_u64(0)};
+  for (size_t w = 0; w < words; ++w) {
+    const uint8x16_t q = vreinterpretq_u8_u64(vdupq_n_u64(query[w]));
+    for (size_t i = 0; i < 4; ++i) {
+      const auto* address = reinterpret_cast<const uint8_t*>(group + w * 8 + 2 * i);
+      const uint8x16_t ones = vcntq_u8(veorq_u8(vld1q_u8(address), q));
+      sums[i] = vaddq_u64(sums[i], vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(ones))));
+    }
+  }
+  for (size_t i = 0; i < 4; ++i) vst1q_u64(found + 2 * i, sums[i]);
+}
+#endif
+
+template <void (*group)(const uint64_t*, size_t, const uint64_t*, uint64_t*)>
+bool next_hit_groups(const uint64_t* block, size_t first, size_t groups, size_t words,
+                     const uint64_t* query, uint32_t bound, Hit& hit) {
+  for (size_t g = first; g < groups; ++g) {
+    uint64_t found[8];
+    group(block + g * words * 8, words, query, found);
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < 8; ++i) mask |= static_cast<uint32_t>(found[i] < bound) << i;
+    if (!mask) continue;
+    for (size_t i = 0; i < 8; ++i) hit.distances[i] = static_cast<uint16_t>(found[i]);
+    hit.row = 8 * g, hit.next = g + 1, hit.mask = mask;
+    return true;
+  }
+  return false;
+}
+
+template <void (*group)(const uint64_t*, size_t, const uint64_t*, uint64_t*)>
+void distances_groups(const uint64_t* block, size_t groups, size_t words, const uint64_t* query,
+                      uint16_t* out) {
+  for (size_t g = 0; g < groups; ++g) {
+    uint64_t found[8];
+    group(block + g * words * 8, words, query, found);
+    for (size_t i = 0; i < 8; ++i) out[8 * g + i] = static_cast<uint16_t>(found[i]);
+  }
+}
+
+inline void score_whole(const uint8_t* bytes, size_t groups, size_t width, const float*,
+                 const float* whole, float* out) {
+  for (size_t g = 0; g < groups; ++g, bytes += 16 * width, out += 16) {
+    float sums[16] = {};
+    for (size_t j = 0; j < width; ++j)
+      for (size_t i = 0; i < 16; ++i) sums[i] += whole[j * 256 + bytes[j * 16 + i]];
+    std::memcpy(out, sums, sizeof sums);
+  }
+}
+
+}  // namespace hammingbird
+
+#if HB_X86
+#include "levels_x86.h"
+#endif
+
+namespace hammingbird {
+
+inline const std::vector<Level>& levels() {
+  static const std::vector<Level> all = [] {
+    std::vector<Level> found;  // slowest first
+    found.push_back({"portable", lay_out_portable, next_hit_groups<group_portable>, nullptr, distances_groups<group_portable>,
+                     score_whole, true});
+#if HB_NEON
+    found.push_back({"neon", lay_out_portable, next_hit_groups<group_neon>, nullptr, distances_groups<group_neon>, score_whole,
+                     true});
+#endif
+#if HB_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2"))
+      found.push_back(
+          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true});
+    if (__builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+      found.push_back(
+          {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false});
+#endif
+    return found;
+  }();
+  return all;
+}
+
+inline const Level*& level() {
+  static const Level* chosen = &levels().back();
+  return chosen;
+}
+
+}  // namespace hammingbird
