@@ -296,7 +296,8 @@ def plot(rows: Rows, out: Path) -> None:
         axis.set_title(f"{task}, k = 10", loc="left")
         axis.set_ylabel("ns per pair of query and code (lower is better)")
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(frameon=False, fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     for kind in ("png", "svg"):
         figure.savefig(out / f"kernels.{kind}", dpi=150)
 

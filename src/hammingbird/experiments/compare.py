@@ -75,7 +75,7 @@ def compare(
     query_limit: int | None = None,
     allow_overlap: bool = False,
 ) -> dict[str, Any]:
-    """Compare methods; write ``results.json``, ``results.csv`` and ``report.html`` into ``out``.
+    """Compare methods; write ``results.json``, ``results.csv``, ``report.html`` and ``overview.svg``.
 
     Beside the methods asked for, the results always hold the float vectors' own ranking (the
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
@@ -237,10 +237,13 @@ def _record(
 
 def _report(out: Path, task: Task, results: dict[str, Any], curves: list[dict[str, Any]]) -> None:
     from hammingbird.experiments.examples import show_examples
+    from hammingbird.experiments.figures import save_overview
     from hammingbird.experiments.report import write_report
 
     write_json(out / "curves.json", {"schema": 1, "records": curves})
     try:
         write_report(out, results, curves, show_examples(out, task, results))
-    except MissingExtraError:
-        (out / "report.html").unlink(missing_ok=True)  # never an old report beside new results
+        save_overview(out / "overview.svg", results, curves)
+    except MissingExtraError:  # never old pictures beside new results
+        for name in ("report.html", "overview.svg"):
+            (out / name).unlink(missing_ok=True)

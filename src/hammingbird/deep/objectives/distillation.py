@@ -1,0 +1,86 @@
+"""Neighbour distillation: codes that order a batch as the float vectors do."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hammingbird.deep.objective import Batch, Objective
+from hammingbird.errors import InputError
+
+FLAT = 0.3
+"""A bandwidth from which on targets are so flat that all codes fall into one."""
+
+
+class NeighborDistillation(Objective):
+    """Cross-entropy from the float vectors' neighbours to the codes' neighbours within the batch.
+
+    For every row, the target is the softmax of ``-|x_i - x_j|^2 / (bandwidth * reach)`` over the
+    other rows, and the prediction the softmax of ``temperature * <h_i, h_j> / n_bits``. The target's
+    own entropy is subtracted, so that 0 is perfect. A mean over rows.
+
+    Parameters
+    ----------
+    bandwidth
+        Sharpness of the target; flat targets, from 0.3 on, are refused.
+    temperature
+        Sharpness of the codes' softmax.
+    reach
+        Squared distance of a near neighbour: the median one of the tenth neighbours. None takes the
+        median distance of the nearest rows within each batch.
+    asymmetric
+        Weight, in [0, 1], of a second prediction in which row i keeps its logits, as a query does
+        in asymmetric search.
+    """
+
+    def __init__(
+        self,
+        bandwidth: float = 0.1,
+        temperature: float = 12.0,
+        *,
+        reach: float | None = None,
+        asymmetric: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 < bandwidth < FLAT:
+            raise InputError(
+                f"bandwidth must be above 0 and below {FLAT}, got {bandwidth}: a flatter target "
+                "does not tell neighbours from the rest, and all codes fall into one"
+            )
+        if temperature <= 0 or not 0 <= asymmetric <= 1:
+            raise InputError("temperature must be positive and asymmetric in [0, 1]")
+        self.bandwidth, self.temperature = bandwidth, temperature
+        self.reach, self.asymmetric = reach, asymmetric
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the mean divergence in nats."""
+        own = batch.index[:, None] == batch.index[None, :]
+        target = self._target(batch, own)
+        value = torch.zeros((), dtype=batch.outputs.dtype, device=own.device)
+        for share, left in (
+            (1 - self.asymmetric, batch.outputs),
+            (self.asymmetric, _unit(batch.logits)),
+        ):
+            if share:
+                value = value + share * self._divergence(target, left, batch.outputs, own)
+        return value
+
+    def _target(self, batch: Batch, own: Tensor) -> Tensor:
+        assert batch.X is not None
+        X = batch.X.flatten(1).to(batch.outputs.dtype)
+        distances = torch.cdist(X, X).square().masked_fill(own, torch.inf)
+        reach = self.reach or float(distances.amin(dim=1).nanmedian())
+        logits = -distances / (self.bandwidth * max(reach, torch.finfo(X.dtype).tiny))
+        return torch.nan_to_num(logits.softmax(dim=1))  # a batch of one row has no target
+
+    def _divergence(self, target: Tensor, left: Tensor, right: Tensor, own: Tensor) -> Tensor:
+        scores = self.temperature / right.shape[1] * left @ right.T
+        predicted = scores.masked_fill(own, torch.finfo(scores.dtype).min).log_softmax(dim=1)
+        entropy = torch.special.entr(target).sum(dim=1)
+        return (-(target * predicted.masked_fill(own, 0.0)).sum(dim=1) - entropy).mean()
+
+
+def _unit(logits: Tensor) -> Tensor:
+    """Scale each row to the norm of a code, so that both predictions have one temperature."""
+    norm = logits.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return logits * (logits.shape[1] ** 0.5 / norm)
