@@ -44,16 +44,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from vectors ``X`` [n, d] and, if the method is supervised, targets ``y``."""
-        X = self._check(X, reset=True)
-        limit = self._max_bits(X.shape[1])
-        self.n_bits_ = min(limit, X.shape[1]) if self.n_bits is None else check_n_bits(self.n_bits)
-        if self.n_bits_ > limit:
-            raise InputError(
-                f"{type(self).__name__} gives at most {limit} bits for "
-                f"n_features={X.shape[1]}, got n_bits={self.n_bits_}. {self.max_bits_rule}".strip()
-            )
-        for chunk in row_chunks(X):
-            _check_finite(chunk.values, chunk.start)
+        X = self._validated(X, first=True)
         self._fit(X, y)
         for name, array in self._get_state()[0].items():
             setattr(self, name, array)  # in C order, as a loaded one: BLAS rounds by memory order
@@ -167,6 +158,24 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
             else:
                 values[name] = value.item() if isinstance(value, np.generic) else value
         return arrays, values
+
+    def _validated(self, X: ArrayLike, *, first: bool) -> NDArray[Any]:
+        """Check training vectors; the first ones decide the width and the number of bits."""
+        X = self._check(X, reset=first)
+        if first:
+            limit = self._max_bits(X.shape[1])
+            self.n_bits_ = (
+                min(limit, X.shape[1]) if self.n_bits is None else check_n_bits(self.n_bits)
+            )
+            if self.n_bits_ > limit:
+                message = (
+                    f"{type(self).__name__} gives at most {limit} bits for "
+                    f"n_features={X.shape[1]}, got n_bits={self.n_bits_}. {self.max_bits_rule}"
+                )
+                raise InputError(message.strip())
+        for chunk in row_chunks(X):
+            _check_finite(chunk.values, chunk.start)
+        return X
 
     def _check(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         try:

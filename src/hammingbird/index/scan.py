@@ -62,8 +62,11 @@ class Scan:
         """All codes, in the order of ``ids``, uint8 [n, bytes]."""
         return _read_only(self._codes)
 
-    def add(self, codes: ArrayLike, ids: ArrayLike | None = None) -> None:
-        """Store codes [n, bytes] under new ids [n]; by default those after the largest id."""
+    def add(self, codes: ArrayLike, ids: ArrayLike | None = None) -> Scan:
+        """Store codes [n, bytes] under new ids [n], by default those after the largest id.
+
+        Returns the index itself.
+        """
         codes = check_codes(codes, self.n_bits)
         if ids is None:
             start = int(self._ids[-1]) + 1 if len(self) else 0
@@ -82,15 +85,20 @@ class Scan:
                 raise InputError(f"id {all_ids[again[0]]} is taken: ids must be unique")
             all_codes = all_codes[order]
         self._ids, self._codes = all_ids, all_codes
+        return self
 
-    def remove(self, ids: ArrayLike) -> None:
-        """Forget the codes with these ids; an id that is not there is an :class:`InputError`."""
+    def remove(self, ids: ArrayLike) -> Scan:
+        """Forget the codes with these ids; an id that is not there is an :class:`InputError`.
+
+        Returns the index itself.
+        """
         gone = _check_ids(ids)
         unknown = gone[~np.isin(gone, self._ids)]
         if len(unknown):
             raise InputError(f"id {unknown[0]} is not in the index")
         stay = ~np.isin(self._ids, gone)
         self._ids, self._codes = self._ids[stay], self._codes[stay]
+        return self
 
     def search(self, codes: ArrayLike, k: int, *, progress: bool = False) -> Neighbors:
         """Exact ``k`` nearest codes: ids int64 and Hamming distances uint16, both [n, k]."""

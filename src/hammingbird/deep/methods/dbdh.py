@@ -22,6 +22,10 @@ class DBDH(PaperMethod):
         ``samples`` balances each bit over the batch; ``bits`` those of each row, as public ports.
     clip
         Logits beyond it get no gradient; None lets all through.
+    balanced
+        Weight similar and dissimilar pairs equally; the paper does not.
+    bank
+        Pair the batch with the latest codes of all rows, as the paper does, not with itself.
     """
 
     def __init__(
@@ -31,13 +35,17 @@ class DBDH(PaperMethod):
         alpha: float = 0.1,
         over: Literal["samples", "bits"] = "samples",
         clip: float | None = None,
+        balanced: bool = True,
+        bank: bool = False,
         **training: Any,
     ) -> None:
         super().__init__(n_bits, **training)
+        self.balanced = balanced
+        self.bank = bank
         self.alpha = alpha
         self.over = over
         self.clip = clip
 
     def _parts(self) -> tuple[Objective, Relaxation]:
-        objective = PairwiseLikelihood(0.5, bank=True) + self.alpha * Balance(self.over)
+        objective = PairwiseLikelihood(0.5, balanced=self.balanced, bank=self.bank) + self.alpha * Balance(self.over)
         return objective, StraightThrough(self.clip)

@@ -24,6 +24,10 @@ class DSDH(PaperMethod):
         Weight of the classifier's squared norm (the paper's nu over mu).
     refit
         Solve codes and classifier per ``epoch`` over all rows, or per ``batch`` as the authors.
+    balanced
+        Weight similar and dissimilar pairs equally; the paper does not.
+    bank
+        Pair the batch with the latest codes of all rows, as the paper does, not with itself.
     """
 
     def __init__(
@@ -34,9 +38,13 @@ class DSDH(PaperMethod):
         mu: float = 1.0,
         ridge: float = 0.1,
         refit: Literal["epoch", "batch"] = "epoch",
+        balanced: bool = True,
+        bank: bool = False,
         **training: Any,
     ) -> None:
         super().__init__(n_bits, **training)
+        self.balanced = balanced
+        self.bank = bank
         self.eta = eta
         self.mu = mu
         self.ridge = ridge
@@ -44,4 +52,4 @@ class DSDH(PaperMethod):
 
     def _parts(self) -> tuple[Objective, Relaxation]:
         discrete = DiscreteCodes(self.mu, self.ridge, refit=self.refit)
-        return PairwiseLikelihood(0.5, bank=True) + self.eta * discrete, Identity()
+        return PairwiseLikelihood(0.5, balanced=self.balanced, bank=self.bank) + self.eta * discrete, Identity()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from hammingbird.deep.objective import Batch, Needs, Objective, Problem
 from hammingbird.errors import InputError
+
+Floats: TypeAlias = NDArray[np.float64]
 
 
 class CodeRegression(Objective):
@@ -24,7 +28,7 @@ class CodeRegression(Objective):
     loss
         ``bits`` is the cross-entropy of ``sigma(2 z)`` with each bit; ``square`` is ``(u - h)^2``.
     sweeps
-        Rounds over the columns of H.
+        Most rounds over the entries of H.
     """
 
     needs: ClassVar[Needs] = "classes"
@@ -35,6 +39,8 @@ class CodeRegression(Objective):
         super().__init__()
         if loss not in ("bits", "square"):
             raise InputError(f"loss must be 'bits' or 'square', got {loss!r}")
+        if sweeps < 1:
+            raise InputError(f"sweeps must be at least 1, got {sweeps}")
         self.loss, self.sweeps = loss, sweeps
 
     def prepare(self, problem: Problem) -> None:
@@ -42,7 +48,7 @@ class CodeRegression(Objective):
         if problem.y is None:
             raise InputError("CodeRegression needs labels: give y as labels or label sets")
         codes = similarity_codes(
-            problem.y, problem.n_bits, sweeps=self.sweeps, random_state=problem.random_state
+            problem.y.cpu(), problem.n_bits, sweeps=self.sweeps, random_state=problem.random_state
         )
         self.register_buffer("codes", codes)
 
@@ -57,65 +63,63 @@ class CodeRegression(Objective):
 
 
 def similarity_codes(y: Tensor, n_bits: int, *, sweeps: int = 10, random_state: int = 0) -> Tensor:
-    """Codes H of +-1 that make ``|S - H H' / n_bits|^2`` small, float [n, n_bits].
+    """Codes H of +-1 that make ``|S - H H' / n_bits|^2`` small, float [n, n_bits]; 0 without label.
 
-    From random values in [-1, 1], column by column and in [-1, 1], by the Newton steps of CNNH's
-    first stage. Its entries move together instead of one by one, by a step that is halved until the
-    objective falls: then rows with the same labels need S only once, not n^2 times.
+    CNNH's first stage: from random values in [-1, 1], a clipped Newton step on one entry after the
+    other, sweep by sweep while the objective falls; the best signs of all sweeps are taken, as late
+    sweeps trade them for a better fit in between. Rows with equal labels have equal rows of S; they
+    share one code that counts as often as it occurs, so that memory grows with the number of
+    different label sets, not with rows.
     """
-    labels, group = torch.unique(y, dim=0, return_inverse=True)
-    share = _share_a_label(labels)
-    random = torch.Generator().manual_seed(random_state)
-    H = 2 * torch.rand(len(y), n_bits, generator=random, dtype=torch.float64) - 1
-    H[_without_label(y)] = 0.0  # no row is similar or dissimilar to it
+    labels, group, counts = np.unique(y.numpy(), axis=0, return_inverse=True, return_counts=True)
+    group = group.reshape(-1)
+    S = share_a_label(labels)
+    H = np.random.default_rng(random_state).uniform(-1, 1, (len(labels), n_bits))
+    unlabelled = ~labels.any(axis=1) if labels.ndim == 2 else labels < 0
+    H[unlabelled] = 0.0
+    n = np.where(unlabelled, 0.0, counts)
+    codes, best, error = H, np.inf, np.inf
     for _ in range(sweeps):
         for k in range(n_bits):
-            H[:, k] = _newton_step(H, k, share, group)
-    return torch.where(H >= 0, 1.0, -1.0).float()
+            _newton_column(H, k, S, n)
+        signs = np.where(H >= 0, 1.0, -1.0)
+        of_signs = factorization_error(signs, S, n)
+        if of_signs < best:
+            codes, best = signs, of_signs
+        error, before = factorization_error(H, S, n), error
+        if error >= before:
+            break
+    codes[unlabelled] = 0.0
+    return torch.from_numpy(codes[group]).float()
 
 
-def factorization_error(H: Tensor, share: Tensor, group: Tensor) -> Tensor:
-    """``|n_bits S - H H'|^2`` without the constant ``|n_bits S|^2``."""
-    grouped = torch.zeros(len(share), H.shape[1], dtype=H.dtype).index_add(0, group, H)
-    return (H.T @ H).square().sum() - 2 * H.shape[1] * (grouped * (share @ grouped)).sum()
-
-
-def _newton_step(H: Tensor, k: int, share: Tensor, group: Tensor) -> Tensor:
-    """Column k after one step down, or as it was if none is."""
-    column, n_bits = H[:, k], H.shape[1]
-    grouped = torch.zeros(len(share), dtype=H.dtype).index_add(0, group, column)
-    gradient = H @ (H.T @ column) - n_bits * (share @ grouped)[group]  # a quarter of it
-    diagonal = H.square().sum(dim=1) - n_bits * share.diagonal()[group]
-    curvature = column.square().sum() + column.square() + diagonal
-    step = -gradient / curvature.clamp(min=1e-6)
-    # With all other columns fixed, what is left of S is a matrix that one h h' has to fit.
-    others = H.clone()
-    others[:, k] = 0
-
-    def error(h: Tensor) -> Tensor:
-        grouped = torch.zeros(len(share), dtype=H.dtype).index_add(0, group, h)
-        fit = (others.T @ h).square().sum() - n_bits * grouped @ (share @ grouped)
-        return h.square().sum().square() + 2 * fit
-
-    start = error(column)
-    for halvings in range(12):
-        moved = (column + 0.5**halvings * step).clamp(-1, 1)
-        if error(moved) < start:
-            return moved
-    return column
-
-
-def _share_a_label(labels: Tensor) -> Tensor:
-    """+1 where two of the different labels (or label sets) agree, -1 elsewhere, 0 without label."""
+def share_a_label(labels: Floats) -> Floats:
+    """+1 where two label sets (or labels) have one in common, else -1."""
     if labels.ndim == 1:
-        share = 2.0 * torch.eye(len(labels), dtype=torch.float64) - 1
-    else:
-        share = torch.where(labels.double() @ labels.double().T > 0, 1.0, -1.0).double()
-    missing = _without_label(labels)
-    share[missing] = 0.0
-    share[:, missing] = 0.0
-    return share
+        return 2.0 * np.eye(len(labels)) - 1
+    return np.where(labels.astype(float) @ labels.T > 0, 1.0, -1.0)
 
 
-def _without_label(y: Tensor) -> Tensor:
-    return ~y.any(dim=1) if y.ndim == 2 else y < 0
+def factorization_error(H: Floats, S: Floats, n: Floats) -> float:
+    """``|n_bits S - H H'|^2`` over all rows, where row i of H stands for ``n[i]`` rows."""
+    return float(n @ (H @ H.T - H.shape[1] * S) ** 2 @ n)
+
+
+def _newton_column(H: Floats, k: int, S: Floats, n: Floats) -> None:
+    """Move the entries of column k in place, one after the other."""
+    n_bits = H.shape[1]
+    product = H.T @ (n * H[:, k])  # H' h, kept up to date
+    agreement = S @ (n * H[:, k])  # S h
+    for i in np.flatnonzero(n):
+        old = H[i, k]
+        slope = H[i] @ product - n_bits * agreement[i]
+        own = H[i] @ H[i] - n_bits * S[i, i]
+        curvature = product[k] + n[i] * (old * old + own)
+        # Where it curves down the lowest point is at an end of [-1, 1].
+        goal = old - slope / curvature if curvature > 0 else -np.copysign(1.0, slope)
+        new = min(1.0, max(-1.0, goal))
+        if new != old:
+            product -= n[i] * old * H[i]
+            H[i, k] = new
+            product += n[i] * new * H[i]
+            agreement += n[i] * (new - old) * S[:, i]
