@@ -31,6 +31,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 ImageSize = Annotated[
     int | None, typer.Option(help="Resize images to this many pixels a side.", show_default=False)
 ]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="NAME=VALUE, a parameter of the method.", show_default=False),
+]
 Bits = Annotated[
     int | None, typer.Option(help="Bits of a bare array of codes.", show_default=False)
 ]
@@ -92,6 +96,7 @@ def fit(
     out: Out,
     bits: Annotated[int | None, typer.Option(help="Bits of a code.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    setting: Setting = None,
     image_size: ImageSize = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -101,7 +106,14 @@ def fit(
 
     hasher = catalog.make(method, bits, seed)
     data = load(train, image_size=image_size)
-    hasher.fit(data.X, data.y).save(out, overwrite=overwrite)
+    settings = _settings(setting)
+    if unknown := settings.keys() - hasher.get_params(deep=False).keys():
+        raise InputError(
+            f"{method} has no parameter {sorted(unknown)[0]!r}: "
+            + ", ".join(hasher.get_params(deep=False))
+        )
+    hasher.set_params(**settings)
+    hasher.fit(data.inputs(hasher.takes_images), data.y).save(out, overwrite=overwrite)
     rows, width = data.X.shape
     console.print(
         f"{method} learned {hasher.n_bits_} bits from {rows:,} vectors of width {width}: {out}"
@@ -220,6 +232,7 @@ def compare(
         str, typer.Option(help="labels, neighbors:K, inner:K or percentile:P.")
     ] = "neighbors:10",
     metrics: Annotated[str, typer.Option(help="Further metrics, separated by commas.")] = "",
+    setting: Setting = None,
     query_limit: Annotated[
         int | None, typer.Option(help="Use only the first so many queries.", show_default=False)
     ] = None,
@@ -244,6 +257,7 @@ def compare(
         seeds=_numbers(seeds, "seeds"),
         relevance=relevance,
         metrics=_names(metrics),
+        parameters=_settings(setting),
         query_limit=query_limit,
         allow_overlap=allow_overlap,
         out=out,
@@ -360,6 +374,19 @@ def _numbers(text: str, what: str) -> list[int]:
         raise InputError(
             f"--{what} must be whole numbers separated by commas, got {text!r}"
         ) from None
+
+
+def _settings(settings: list[str] | None) -> dict[str, Any]:
+    found = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set takes NAME=VALUE, got {setting!r}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _plain(text: str) -> str:

@@ -39,6 +39,9 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
 
     n_bits: int | None
 
+    takes_images: ClassVar[bool] = False
+    """Whether ``fit`` wants images [n, h, w] or [n, h, w, c] as they are, not as vectors."""
+
     max_bits_rule: ClassVar[str] = ""
     """What to use instead when ``n_bits`` is above the method's own limit."""
 

@@ -94,7 +94,7 @@ def test_a_folder_of_other_data_is_refused(data, tmp_path):
         dict(relevance="neighbors:3"),
         dict(query=query[:10]),
     ):
-        with pytest.raises(hb.FileError, match="other data or relevance"):
+        with pytest.raises(hb.FileError, match="other data, relevance or parameters"):
             compare(
                 **{"train": train, "query": query, **other},
                 methods=["lsh"],
@@ -130,6 +130,17 @@ def test_queries_that_are_database_rows(data, tmp_path):
         self_rows=np.arange(50),
     )
     assert rows(results)["itq", 16]["metrics"]["map"] == expected["map"]
+
+
+def test_parameters_are_set_on_the_methods_that_have_them(data, tmp_path):
+    arguments = dict(methods=["itq", "pca"], bits=[8], out=tmp_path / "run")
+    compare(*data, **arguments, parameters={"max_iter": 3})
+    saved = hb.load(tmp_path / "run" / "models" / "itq-8-0")
+    assert saved.max_iter == 3
+    with pytest.raises(hb.FileError, match="other data, relevance or parameters"):
+        compare(*data, **arguments)
+    with pytest.raises(hb.InputError, match="none of the methods has a parameter 'max_itr'"):
+        compare(*data, **arguments, parameters={"max_itr": 3})
 
 
 def test_measures_are_taken_again_only_if_the_rules_change(data, tmp_path, monkeypatch):

@@ -37,6 +37,10 @@ class Dataset:
     classes: Array | None = None
     """Names of the classes that whole-number labels (or columns of label sets) stand for."""
 
+    def inputs(self, takes_images: bool) -> Array:
+        """Return the images as they are, for a network that wants them, else the vectors."""
+        return self.images if takes_images and self.images is not None else self.X
+
 
 class Source(ABC):
     """An opened file: its shape is known, its rows are read when they are asked for."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hammingbird.deep.supervision import Supervision
 
-ENOUGH = 3.0
+ENOUGH = 4.0
 """Similar rows that a row should meet in a batch; below it, random batches teach little."""
 COMPANY = 8
 """Rows of one class, or a row and its neighbours, that a class-aware batch puts together."""
@@ -50,7 +50,7 @@ def epoch_batches(
 
 
 def random_batches_lack_positives(supervision: Supervision, batch_size: int) -> bool:
-    """Whether a row of a random batch meets fewer than three rows similar to it, on average."""
+    """Whether a row of a random batch meets fewer than four rows similar to it, on average."""
     n = supervision.n_rows
     if supervision.neighbors is not None:
         found = supervision.neighbors >= 0

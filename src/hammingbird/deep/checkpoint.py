@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from torch import Tensor
 from hammingbird.deep.training import Training
 from hammingbird.errors import FileError
 from hammingbird.storage import load_folder, save_folder
+
+FREE = ("checkpoint", "device", "workers", "compile", "channels_last")
+"""What may differ between a run and the one that goes on from it."""
 
 if TYPE_CHECKING:
     from hammingbird.deep.trainer import Trainer
@@ -103,21 +107,6 @@ def _describe(trainer: Trainer) -> dict[str, Any]:
         "rows": len(trainer.source),
         "seed": trainer.seed,
         "network": shapes,
-        "training": {
-            name: getattr(training, name)
-            for name in (
-                "epochs",
-                "batch_size",
-                "learning_rate",
-                "schedule",
-                "optimizer",
-                "weight_decay",
-                "backbone_rate",
-                "batches",
-                "validation",
-                "augment",
-                "precision",
-            )
-        },
+        "training": {k: v for k, v in asdict(training).items() if k not in FREE},
         "torch": torch.__version__,
     }

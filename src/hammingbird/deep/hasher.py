@@ -47,6 +47,7 @@ class TrainedHasher(Hasher):
     (HashNet, Fig. 7).
     """
 
+    takes_images = True
     backbone: Any
     random_state: Any
     input_shape_: list[int]

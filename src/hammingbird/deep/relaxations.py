@@ -64,10 +64,11 @@ class Sigmoid(Relaxation):
 class Continuation(Relaxation):
     """``tanh(beta z)`` with beta from 1 to infinity: the sign itself at the end (HashNet, Alg. 1).
 
-    ``beta = (1 - progress) ** -power``. The authors' code stops at 7.1; the paper goes to infinity.
+    ``beta = (1 - progress) ** -power``. The authors' code stops at 7.1; the paper goes to infinity,
+    and so does this one with the last step.
     """
 
-    def __init__(self, power: float = 1.0) -> None:
+    def __init__(self, power: float = 0.5) -> None:
         super().__init__()
         if power <= 0:
             raise InputError(f"power must be positive, got {power}")

@@ -208,25 +208,21 @@ class Trainer:
 
 
 def _optimizer(network: Network, objective: Objective, training: Training) -> torch.optim.Optimizer:
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for part, factor in (
-        (network.backbone, training.backbone_rate),
-        (network.enter, 1.0),
-        (network.head, 1.0),
-        (objective, 1.0),
+    head, body = training.weight_decay, training.backbone_decay
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for part, factor, decay in (
+        (network.backbone, training.backbone_rate, body),
+        (network.head, 1.0, head),
+        (objective, 1.0, head),
     ):
         for parameter in part.parameters():
-            if parameter.requires_grad and factor:
-                groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
-            else:
-                parameter.requires_grad_(False)
+            parameter.requires_grad_(parameter.requires_grad and factor > 0)
+            if parameter.requires_grad:
+                key = (factor, decay if parameter.ndim > 1 else 0.0)
+                groups.setdefault(key, []).append(parameter)
     settings: list[dict[str, Any]] = [
-        {
-            "params": parameters,
-            "factor": factor,
-            "weight_decay": training.weight_decay if decays else 0.0,
-        }
-        for (factor, decays), parameters in groups.items()
+        {"params": parameters, "factor": factor, "weight_decay": decay}
+        for (factor, decay), parameters in groups.items()
     ]
     if training.optimizer == "sgd":
         return torch.optim.SGD(settings, training.learning_rate, momentum=0.9, nesterov=True)

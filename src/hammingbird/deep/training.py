@@ -26,11 +26,12 @@ class Training:
     backbone_rate
         What the learning rate of the backbone is multiplied by; 0.1 suits a pretrained one, and 0
         freezes it.
-    weight_decay
-        Of weight matrices, not of biases and normalisation.
+    weight_decay, backbone_decay
+        Of the hash layer's and the objective's weight matrices, and of the backbone's; AdamW takes
+        ``learning_rate * weight_decay`` off per step. Biases and normalisation do not decay.
     batches
         ``aware`` batches put rows of one class, or neighbours, together; ``auto`` does so where a
-        row of a random batch would meet fewer than three similar ones.
+        row of a random batch would meet fewer than four similar ones.
     validation
         Part of the training rows, in [0, 1), that is not trained on: after every epoch the loss of
         its signs is measured, and the network of the best epoch is kept.
@@ -56,6 +57,7 @@ class Training:
     backbone_rate: float = 1.0
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 1e-4
+    backbone_decay: float = 0.05
     batches: Literal["auto", "random", "aware"] = "auto"
     validation: float = 0.0
     patience: int | None = None
@@ -72,10 +74,11 @@ class Training:
             value = getattr(self, name)
             if not isinstance(value, int) or value < smallest:
                 raise InputError(f"{name} must be a whole number from {smallest}, got {value!r}")
-        if not self.learning_rate > 0 or self.weight_decay < 0 or self.backbone_rate < 0:
-            raise InputError(
-                "learning_rate must be positive, weight_decay and backbone_rate not negative"
-            )
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate must be positive, got {self.learning_rate}")
+        for name in ("weight_decay", "backbone_decay", "backbone_rate"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.validation < 1:
             raise InputError(f"validation must be in [0, 1), got {self.validation}")
         if self.patience is not None and not self.validation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ def compare(
     relevance: str = "neighbors:10",
     out: str | os.PathLike[str],
     metrics: Sequence[str] = (),
+    parameters: Mapping[str, Any] | None = None,
     query_limit: int | None = None,
     allow_overlap: bool = False,
 ) -> dict[str, Any]:
@@ -80,14 +81,16 @@ def compare(
     Beside the methods asked for, the results always hold the float vectors' own ranking (the
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
     length. The database is the training part if it is left out. ``metrics`` adds names to the
-    default ones. Cells that ``out`` holds already are kept, so a stopped run goes on; a folder of
+    default ones; ``parameters`` are set on every method that has them. Cells that ``out`` holds already are kept, so a stopped run goes on; a folder of
     other data is refused.
     """
     task = _task(train, query, database, relevance, query_limit, allow_overlap)
     cells = _cells(methods, bits, seeds, task.train.X.shape[1])
     names = list(dict.fromkeys([*METRICS, *metrics]))
     out = Path(out)
-    _claim(out, task)
+    settings = dict(parameters or {})
+    _check_settings(settings, methods)
+    _claim(out, task, settings)
     records, curves, skipped = [], [], []
     with tqdm(total=len(cells) + 1, desc="compare", unit="cell", disable=None) as bar:
         float_measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
@@ -100,7 +103,7 @@ def compare(
             bar.set_postfix_str(cell.name)
             record = asdict(cell)
             try:
-                codes = _codes(out / "cells" / cell.name, cell, task)
+                codes = _codes(out / "cells" / cell.name, cell, task, settings)
             except InputError as error:
                 skipped.append({**record, "why": str(error)})
             else:
@@ -118,7 +121,8 @@ def compare(
             bar.update()
     if all(record["role"] != "method" for record in records) and skipped:
         raise InputError(f"no method could be run: {skipped[0]['why']}")
-    results = write_results(out, task.describe(), task.protocol, records, skipped)
+    protocol = {**task.protocol, **({"parameters": settings} if settings else {})}
+    results = write_results(out, task.describe(), protocol, records, skipped)
     _report(out, task, results, curves)
     return results
 
@@ -165,26 +169,40 @@ def _cells(
     return list(cells.values())
 
 
-def _claim(out: Path, task: Task) -> None:
+def _check_settings(settings: dict[str, Any], methods: Sequence[str]) -> None:
+    """Refuse a parameter that no method has: it is a slip of the pen."""
+    known = {name for method in methods for name in catalog.make(method).get_params(deep=False)}
+    for name in settings.keys() - known:
+        raise InputError(f"none of the methods has a parameter {name!r}: {', '.join(sorted(known))}")
+
+
+def _claim(out: Path, task: Task, settings: dict[str, Any]) -> None:
     """Note in the folder what it compares, or refuse a folder that holds something else."""
-    mine = {"data": task.describe(), "relevance": task.rule, "allow_overlap": task.allow_overlap}
+    mine = {
+        "data": task.describe(),
+        "relevance": task.rule,
+        "allow_overlap": task.allow_overlap,
+        "parameters": settings,
+    }
     note = out / "run.json"
     if note.exists():
         theirs = read_manifest(note, "run")
         if {name: theirs.get(name) for name in mine} != mine:
-            raise FileError(f"{out} holds a run on other data or relevance: choose another --out")
+            raise FileError(f"{out} holds a run on other data, relevance or parameters: choose another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileError(f"{out} exists and is not a run of compare: choose another --out")
     else:
         write_manifest(note, "run", mine)
 
 
-def _codes(folder: Path, cell: Cell, task: Task) -> Codes:
+def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Codes:
     """Fit and encode, unless the cell is there already."""
     if not folder.exists():
         hasher = catalog.make(cell.method, cell.bits, cell.seed)
+        has = hasher.get_params(deep=False)
+        hasher.set_params(**{name: value for name, value in settings.items() if name in has})
         start = time.perf_counter()
-        hasher.fit(task.train.X, task.train.y)
+        hasher.fit(task.train.inputs(hasher.takes_images), task.train.y)
         fitted = time.perf_counter()
         database = hasher.transform(task.database.X)
         encoded = time.perf_counter()

@@ -25,6 +25,8 @@ class HashNet(PaperMethod):
         The paper's alpha; None is ``10 / n_bits``, as in the authors' code.
     """
 
+    training_defaults = {"learning_rate": 3e-3, "weight_decay": 10.0}
+
     def __init__(
         self,
         n_bits: int = 64,

@@ -16,13 +16,15 @@ class MIHash(PaperMethod):
     Parameters
     ----------
     gamma
-        Slope of ``2 sigma(gamma f) - 1``.
+        Slope of ``2 sigma(gamma f) - 1``; the paper uses 1 to 30.
     n_bins
         Intervals of the histograms; None is one per bit.
     """
 
+    training_defaults = {"learning_rate": 1e-2, "weight_decay": 0.1}
+
     def __init__(
-        self, n_bits: int = 64, *, gamma: float = 1.0, n_bins: int | None = None, **training: Any
+        self, n_bits: int = 64, *, gamma: float = 2.0, n_bins: int | None = None, **training: Any
     ) -> None:
         super().__init__(n_bits, **training)
         self.gamma = gamma

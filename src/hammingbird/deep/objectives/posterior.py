@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, linear, silu
 from hammingbird.centers import Kind
 from hammingbird.deep.objective import Batch, Problem
 from hammingbird.deep.objectives.center_codes import CenterObjective
+from hammingbird.errors import InputError
 
 BLOCK = 8
 
@@ -31,6 +32,10 @@ class CodePosterior(CenterObjective):
         A construction of :func:`hammingbird.centers.make_centers`.
     trained
         False leaves the surrogate as it was drawn (ablation).
+    flips
+        Probability that a logit changes its sign in the rows that the surrogate learns from. The
+        paper has none: then the surrogate knows only patterns that occur, and cannot lead a class
+        to a centre that none of its rows is near.
     hidden
         Width of the surrogate's hidden layer.
     """
@@ -39,9 +44,11 @@ class CodePosterior(CenterObjective):
     second: nn.ModuleList
     dropout: nn.Dropout
 
-    def __init__(self, centers: Kind = "auto", *, trained: bool = True, hidden: int = 256) -> None:
+    def __init__(self, centers: Kind = "auto", *, trained: bool = True, flips: float = 0.0, hidden: int = 256) -> None:
         super().__init__(centers)
-        self.trained, self.hidden = trained, hidden
+        if not 0 <= flips <= 1:
+            raise InputError(f"flips must be a probability, got {flips}")
+        self.trained, self.flips, self.hidden = trained, flips, hidden
 
     def prepare(self, problem: Problem) -> None:
         """Make the centres and a surrogate of two layers per block."""
@@ -63,6 +70,8 @@ class CodePosterior(CenterObjective):
     def estimate(self, logits: Tensor) -> Tensor:
         """Cross-entropy of the surrogate with the patterns of the signs; logits are constant."""
         logits = logits.detach()
+        if self.flips and self.training:
+            logits = torch.where(torch.rand_like(logits) < self.flips, -logits, logits)
         signs = patterns_of(logits >= 0, self.blocks)
         losses = []
         for i, (block, pattern) in enumerate(zip(self.blocks, signs, strict=True)):
