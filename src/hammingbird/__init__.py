@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hammingbird.catalog import METHODS, load, make
+    from hammingbird.classical.autoencoder import BinaryAutoencoder
     from hammingbird.classical.itq import ITQ
+    from hammingbird.classical.kmeans import KMeansHashing
     from hammingbird.classical.lsh import LSH
     from hammingbird.classical.pca import PCAHash, RotatedPCA
+    from hammingbird.classical.semantic import SemanticHashing
+    from hammingbird.classical.sgh import SGH
     from hammingbird.classical.sign import Sign
     from hammingbird.classical.spectral import SpectralHashing
     from hammingbird.codes import hamming, pack, unpack
@@ -25,10 +29,14 @@ _HOMES = {
     "METHODS": "catalog",
     "load": "catalog",
     "make": "catalog",
+    "BinaryAutoencoder": "classical.autoencoder",
     "ITQ": "classical.itq",
+    "KMeansHashing": "classical.kmeans",
     "LSH": "classical.lsh",
     "PCAHash": "classical.pca",
     "RotatedPCA": "classical.pca",
+    "SGH": "classical.sgh",
+    "SemanticHashing": "classical.semantic",
     "Sign": "classical.sign",
     "SpectralHashing": "classical.spectral",
     "hamming": "codes",
@@ -54,16 +62,20 @@ __all__ = [
     "ITQ",
     "LSH",
     "METHODS",
+    "SGH",
+    "BinaryAutoencoder",
     "FileError",
     "HammingbirdError",
     "Hasher",
     "InputError",
+    "KMeansHashing",
     "MissingExtraError",
     "Neighbors",
     "PCAHash",
     "Pairs",
     "RotatedPCA",
     "Scan",
+    "SemanticHashing",
     "Sign",
     "SpectralHashing",
     "Triplets",

@@ -266,6 +266,25 @@ def compare(
 
 
 @app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="A result; without one they are listed.")] = "",
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("reproduced"),
+) -> None:
+    """Make a figure or table of a paper again: writes JSON and plots."""
+    from hammingbird.experiments.reproduce import RESULTS
+    from hammingbird.experiments.reproduce import reproduce as run
+
+    if name:
+        run(name, out)
+        console.print(f"written to {out}: {name}.json and its plots", soft_wrap=True)
+        return
+    table = _table("name", "result")
+    for known, result in RESULTS.items():
+        table.add_row(known, result.summary)
+    console.print(table)
+
+
+@app.command()
 def info(
     path: Annotated[Path, typer.Argument(help="A saved hasher, an index, or a file of codes.")],
 ) -> None:

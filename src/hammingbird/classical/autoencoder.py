@@ -10,7 +10,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
-from hammingbird.classical.linear import LinearHasher, mean_of, principal_directions
+from hammingbird.classical.itq import ITQ
+from hammingbird.classical.linear import LinearHasher
 from hammingbird.codes import pack, unpack
 from hammingbird.decoder import LinearDecoder, least_squares_decoder, reconstruction_error
 from hammingbird.errors import InputError
@@ -27,6 +28,7 @@ class BinaryAutoencoder(LinearDecoder, LinearHasher):
     Each vector gets a free code z. By turns, a decoder is fitted to the codes by least squares
     (f), a linear SVM per bit learns to predict them (h), and every code moves to the minimum of
     ``|x - f(z)|^2 + mu (bits in which z and h(x) differ)`` (z), while mu grows until z = h(x).
+    It starts at the codes of ITQ: from those of PCA, the authors' start, it ends at larger errors.
     ``error_`` [rounds] is the mean squared error of the codes h(x) with the decoder of each round.
 
     Parameters
@@ -67,12 +69,12 @@ class BinaryAutoencoder(LinearDecoder, LinearHasher):
     def _fit(self, X: NDArray[Any], y: Any) -> None:
         if not self.mu > 0 or not self.growth > 1 or self.max_iter < 1 or self.passes < 1:
             raise InputError("mu must be positive, growth above 1, max_iter and passes at least 1")
-        self.mean_ = mean_of(X)
-        directions, variances = principal_directions(X, self.mean_, self.n_bits_)
-        unit = max(float(variances.sum()) / self.n_bits_, np.finfo(float).tiny)
-        self.weights_, self.bias_ = directions, np.zeros(self.n_bits_)
-        Z = unpack(self.transform(X), self.n_bits_)
-        svms = _svms(self.n_bits_, check_random_state(self.random_state))
+        rng = check_random_state(self.random_state)
+        start = ITQ(self.n_bits_, random_state=rng).fit(X)
+        self.mean_, self.weights_, self.bias_ = start.mean_, start.weights_, np.zeros(self.n_bits_)
+        Z = unpack(start.transform(X), self.n_bits_)
+        unit = max(_variance_per_bit(start, X), np.finfo(float).tiny)
+        svms = _svms(self.n_bits_, rng)
         errors = []
         rounds = tqdm(range(self.max_iter), desc="BA", unit="round", leave=False, disable=None)
         for step in rounds:
@@ -108,9 +110,14 @@ class BinaryAutoencoder(LinearDecoder, LinearHasher):
         return super()._project(X) + self.bias_.astype(X.dtype)
 
 
+def _variance_per_bit(hasher: LinearHasher, X: NDArray[Any]) -> float:
+    squares = [np.mean(hasher.project(chunk.values) ** 2) for chunk in row_chunks(X)]
+    return float(np.mean(squares))
+
+
 def _svms(n_bits: int, rng: np.random.RandomState) -> list[SGDClassifier]:
     seeds = rng.randint(2**31 - 1, size=n_bits)
-    return [SGDClassifier(loss="hinge", alpha=1e-5, random_state=int(seed)) for seed in seeds]
+    return [SGDClassifier(loss="hinge", alpha=1e-4, random_state=int(seed)) for seed in seeds]
 
 
 def _z_step(

@@ -132,11 +132,13 @@ def fit_centers(
     centers = np.zeros((1 << b, V.shape[1]))
     centers[:, :b] = side * codes
     wanted = 2 * side * np.sqrt((codes[:, None] != codes[None]).sum(axis=2))
-    objective = np.empty(max_iter)
+    objective, before = np.empty(max_iter), np.empty(0, np.int64)
     for step in range(max_iter):
-        nearest = np.concatenate(
-            [squared_distances(c.values, centers.astype(V.dtype)).argmin(axis=1) for c in row_chunks(V)]
-        )
+        nearest = _nearest(V, centers)
+        if np.array_equal(nearest, before):
+            objective[step:] = objective[step - 1]
+            break
+        before = nearest
         members = np.equal(np.arange(len(centers))[:, None], nearest).astype(V.dtype)
         counts, sums = members.sum(axis=1, dtype=np.float64), (members @ V).astype(np.float64)
         means = sums / np.maximum(counts, 1)[:, None]
@@ -145,6 +147,15 @@ def fit_centers(
         centers, moved = move_centers(centers, means, counts / len(V), wanted, affinity)
         objective[step] = spread + moved
     return centers, objective
+
+
+def _nearest(
+    V: NDArray[np.floating], centers: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    here = centers.astype(V.dtype)
+    return np.concatenate(
+        [squared_distances(chunk.values, here).argmin(axis=1) for chunk in row_chunks(V)]
+    )
 
 
 def move_centers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -18,6 +19,7 @@ from torch import nn
 
 from hammingbird.centers import Kind
 from hammingbird.codes import Codes, check_n_bits, pack
+from hammingbird.deep.export import export_onnx
 from hammingbird.deep.network import FlipAndCrop, Network, Picture, Standardize, build
 from hammingbird.deep.objective import Objective, Problem
 from hammingbird.deep.objectives.center_codes import CenterObjective
@@ -103,6 +105,15 @@ class TrainedHasher(Hasher):
         """Return a hasher with the same codes that needs NumPy only; for linear networks."""
         check_is_fitted(self)
         return self._linear()
+
+    def export_onnx(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write one ONNX graph with input ``X``, float32 [n, d] or images [n, h, w, c].
+
+        Its outputs are ``codes``, the uint8 codes of ``transform``, and ``scores``.
+        """
+        check_is_fitted(self)
+        network = copy.deepcopy(self._network()).cpu()
+        export_onnx(network, tuple(self.input_shape_), path, overwrite=overwrite)
 
     def _linear(self) -> Linear:
         network = self._network()

@@ -104,7 +104,7 @@ class Batch:
     @cached_property
     def jaccard(self) -> Tensor:
         """Shared labels over all labels of both rows, float [m, m]; ``similar`` for one label."""
-        if self.y is None or self.y.ndim == 1:
+        if self._labels().ndim == 1:
             return self.similar
         sets = self.membership
         shared = sets @ sets.T

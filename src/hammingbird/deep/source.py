@@ -42,6 +42,21 @@ class ArraySource:
             yield torch.from_numpy(np.asarray(self.X[index], np.float32))
 
 
+class SomeRows:
+    """Some rows of another source, renumbered from 0."""
+
+    def __init__(self, source: Source, rows: NDArray[np.int64]) -> None:
+        self.source, self.rows = source, rows
+
+    def __len__(self) -> int:
+        """Return the number of rows chosen."""
+        return len(self.rows)
+
+    def fetch(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[Tensor]:
+        """Yield their inputs."""
+        yield from self.source.fetch([self.rows[index] for index in batches])
+
+
 class DatasetSource:
     """Items of a map-style torch Dataset: images [c, h, w], with a label or without."""
 
@@ -79,6 +94,7 @@ class DatasetSource:
             _Inputs(self.data),
             batch_sampler=[index.tolist() for index in batches],
             num_workers=self.workers,
+            generator=torch.Generator(),  # its own: the training's random numbers stay as they are
         )
         for inputs in loader:
             yield inputs.flatten(1)

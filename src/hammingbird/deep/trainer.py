@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,6 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
             loss, values = self._losses(self._batch(*batch_of))
-            self._refuse_not_finite(values, epoch, step)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
@@ -142,43 +142,41 @@ class Trainer:
     def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The weighted sum, and every term by name as it is before its weight."""
         terms = [(name, w, part(batch)) for name, w, part in self.objective.terms() if w]
-        loss = sum((w * value for _, w, value in terms), batch.logits.sum() * 0.0)
+        loss = sum((w * value for _, w, value in terms), batch.logits.new_zeros(()))
         values = {name: float(value.detach()) for name, _, value in terms}
-        return loss, {"loss": float(loss.detach()), **values}
+        values["loss"] = float(loss.detach())
+        logits = float(batch.logits.detach().sum())
+        for name, value in {"the network's output": logits, **values}.items():
+            if not math.isfinite(value):
+                raise self._not_finite(name, value)
+        return loss, values
 
-    def _refuse_not_finite(self, values: dict[str, float], epoch: int, step: int) -> None:
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        if not bad:
-            return
-        name = next((name for name in bad if name != "loss"), "loss")
+    def _not_finite(self, name: str, value: float) -> InputError:
         kept = checkpoint.latest(self.training)
-        raise InputError(
-            f"{self.name}: {name} became {values[name]} in step {step + 1} of epoch {epoch + 1}: "
+        return InputError(
+            f"{self.name}: {name} became {value} in epoch {len(self.history) + 1}: "
             "lower learning_rate or check X"
             + (f"; the last good checkpoint is {kept}" if kept else "")
         )
 
     @torch.no_grad()
     def _measure(self) -> dict[str, float]:
-        """J and L (HashNet, Fig. 7): the loss of the probe before and after the sign."""
+        """J and L (HashNet, Fig. 7): the loss of the probe before and after the sign.
+
+        J is taken at the sharpness that the next epoch starts with; at the end it is the sign's.
+        """
+        beta = getattr(self.relaxation, "beta", None)
+        self.relaxation.anneal((len(self.history) + 1) / self.training.epochs)
         self.network.eval()
         self.objective.eval()
-        relaxed, signed = [], []
+        relaxed: list[float] = []
+        signed: list[float] = []
         for draw, X in self._inputs(self.probe):
-            batch = self._batch(draw, X)
-            relaxed.append(self._losses(batch)[1]["loss"])
-            after = Batch(
-                batch.logits,
-                sign(batch.logits),
-                batch.index,
-                batch.X,
-                batch.y,
-                batch.relation,
-                batch.given_triplets,
-            )
-            signed.append(self._losses(after)[1]["loss"])
+            before = self._batch(draw, X)
+            after = replace(before, outputs=sign(before.logits))
+            for losses, batch in ((relaxed, before), (signed, after)):
+                losses.append(self._losses(batch)[1]["loss"])
         record = {"J": float(np.mean(relaxed)), "L": float(np.mean(signed))}
-        beta = getattr(self.relaxation, "beta", None)
         return record if beta is None else {**record, "beta": float(beta)}
 
     def _split(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -213,7 +211,7 @@ def _optimizer(network: Network, objective: Objective, training: Training) -> to
     for part, factor, decay in (
         (network.backbone, training.backbone_rate, body),
         (network.head, 1.0, head),
-        (objective, 1.0, head),
+        (objective, 1.0, 0.0),
     ):
         for parameter in part.parameters():
             parameter.requires_grad_(parameter.requires_grad and factor > 0)

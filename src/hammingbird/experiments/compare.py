@@ -93,15 +93,9 @@ def compare(
     _claim(out, task, settings)
     records, curves, skipped = [], [], []
     with tqdm(total=len(cells) + 1, desc="compare", unit="cell", disable=None) as bar:
-        float_measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
-        record: Record = {"method": "float", "bits": None, "seed": None, "role": "ceiling"}
-        width = task.database.X.dtype.itemsize * task.database.X.shape[1]
-        records.append(_record(record, float_measures, {}, width))
-        curves.append({**record, "curves": float_measures["curves"]})
-        bar.update()
         for cell in cells:
             bar.set_postfix_str(cell.name)
-            record = asdict(cell)
+            record: Record = asdict(cell)
             try:
                 codes = _codes(out / "cells" / cell.name, cell, task, settings)
             except InputError as error:
@@ -119,6 +113,13 @@ def compare(
                 records.append(_record(record, measures, codes.seconds, codes.database.shape[1]))
                 curves.append({**record, "curves": measures["curves"]})
             bar.update()
+        bar.set_postfix_str("float")
+        measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
+        record = {"method": "float", "bits": None, "seed": None, "role": "ceiling"}
+        width = task.database.X.dtype.itemsize * task.database.X.shape[1]
+        records.insert(0, _record(record, measures, {}, width))
+        curves.insert(0, {**record, "curves": measures["curves"]})
+        bar.update()
     if all(record["role"] != "method" for record in records) and skipped:
         raise InputError(f"no method could be run: {skipped[0]['why']}")
     protocol = {**task.protocol, **({"parameters": settings} if settings else {})}

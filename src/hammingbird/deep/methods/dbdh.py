@@ -22,6 +22,9 @@ class DBDH(PaperMethod):
         ``samples`` balances each bit over the batch; ``bits`` those of each row, as public ports.
     clip
         Logits beyond it get no gradient; None lets all through.
+    scale
+        What inner products are multiplied by; the paper's 1/2 saturates for exact codes of 16 bits
+        and more. None is ``3.2 / n_bits``.
     balanced
         Weight similar and dissimilar pairs equally; the paper does not.
     bank
@@ -34,7 +37,8 @@ class DBDH(PaperMethod):
         *,
         alpha: float = 0.1,
         over: Literal["samples", "bits"] = "samples",
-        clip: float | None = None,
+        clip: float | None = 1.0,
+        scale: float | None = None,
         balanced: bool = True,
         bank: bool = False,
         **training: Any,
@@ -45,7 +49,9 @@ class DBDH(PaperMethod):
         self.alpha = alpha
         self.over = over
         self.clip = clip
+        self.scale = scale
 
     def _parts(self) -> tuple[Objective, Relaxation]:
-        objective = PairwiseLikelihood(0.5, balanced=self.balanced, bank=self.bank) + self.alpha * Balance(self.over)
+        scale = 3.2 / self.n_bits_ if self.scale is None else self.scale
+        objective = PairwiseLikelihood(scale, balanced=self.balanced, bank=self.bank) + self.alpha * Balance(self.over)
         return objective, StraightThrough(self.clip)

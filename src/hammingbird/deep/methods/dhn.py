@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
@@ -22,7 +23,7 @@ class DHN(PaperMethod):
         Factor of the inner products; the paper's is 1/2.
     """
 
-    training_defaults = {"learning_rate": 3e-3, "weight_decay": 1.0}
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 3e-3, "weight_decay": 1.0}
 
     def __init__(
         self,

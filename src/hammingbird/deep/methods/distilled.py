@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from hammingbird.deep.hasher import PaperMethod
-from hammingbird.deep.network import Network, Standardize
+from hammingbird.deep.network import Network
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.distillation import NeighborDistillation
+from hammingbird.deep.objectives.prefixes import Prefixes
 from hammingbird.deep.relaxations import Relaxation, StraightThrough
-from hammingbird.deep.source import Source
+from hammingbird.deep.source import SomeRows, Source
+from hammingbird.deep.start import nearest_rows, start_from_components
 from hammingbird.deep.supervision import Supervision, supervise
+from hammingbird.errors import InputError
 from hammingbird.targets import Neighbors
 
 
 class DistilledHash(PaperMethod):
     """Codes whose order of neighbours is that of the float vectors; needs no labels.
 
-    Batches hold rows with their nearest neighbours. A linear layer starts from principal components
-    and a random rotation, and is trained with signs forward and a straight-through gradient.
+    Batches hold rows with their nearest neighbours. A linear layer starts from rotated principal
+    components and is trained with signs forward and a straight-through gradient backward. It serves
+    Hamming distance and asymmetric search alike.
+
+    Parameters
+    ----------
+    bandwidth, temperature, asymmetric
+        See :class:`~hammingbird.deep.objectives.distillation.NeighborDistillation`.
+    n_neighbors
+        How many neighbours of a row its company in a batch is drawn from.
+    max_rows
+        Learn from this many evenly spaced rows at most: finding neighbours takes time quadratic in
+        it, and room for these rows.
+    prefixes
+        Shorter lengths that the first bits of a code are to serve as well, such as (16, 32).
     """
 
-    supervised: ClassVar[bool] = False
-    training_defaults = {
+    supervised = False
+    training_defaults: ClassVar[Mapping[str, Any]] = {
         "epochs": 8,
         "batch_size": 512,
-        "learning_rate": 1e-3,
+        "learning_rate": 6e-3,
         "weight_decay": 0.0,
         "batches": "aware",
     }
@@ -41,9 +55,10 @@ class DistilledHash(PaperMethod):
         *,
         bandwidth: float = 0.1,
         temperature: float = 12.0,
-        asymmetric: float = 0.0,
+        asymmetric: float = 0.5,
         n_neighbors: int = 20,
-        clip: float | None = None,
+        max_rows: int = 50_000,
+        prefixes: Sequence[int] = (),
         **training: Any,
     ) -> None:
         super().__init__(n_bits, **training)
@@ -51,51 +66,29 @@ class DistilledHash(PaperMethod):
         self.temperature = temperature
         self.asymmetric = asymmetric
         self.n_neighbors = n_neighbors
-        self.clip = clip
+        self.max_rows = max_rows
+        self.prefixes = prefixes
 
-    def _parts(self) -> tuple[Objective, Relaxation]:
-        objective = NeighborDistillation(
-            self.bandwidth, self.temperature, reach=self._reach, asymmetric=self.asymmetric
-        )
-        return objective, StraightThrough(self.clip)
+    def _learn(self, source: Source, y: Any) -> None:
+        if len(source) < 2:
+            raise InputError(f"neighbours need more than {len(source)} sample, found 1 sample")
+        if len(source) > self.max_rows:
+            rows = np.linspace(0, len(source) - 1, self.max_rows).astype(np.int64)
+            source = SomeRows(source, rows)
+        super()._learn(source, y)
 
     def _supervise(self, source: Source, y: Any) -> Supervision:
-        X = torch.cat(list(source.fetch(np.array_split(np.arange(len(source)), 1 + len(source) // 4096))))
-        ids, distances = nearest_rows(X, min(self.n_neighbors, len(X) - 1))
+        ids, distances = nearest_rows(source, min(self.n_neighbors, len(source) - 1))
         self._reach = float(distances[:, min(9, distances.shape[1] - 1)].median())
         return supervise(Neighbors(ids.numpy(), distances.numpy()), len(source))
 
+    def _parts(self) -> tuple[Objective, Relaxation]:
+        objective: Objective = NeighborDistillation(
+            self.bandwidth, self.temperature, reach=self._reach, asymmetric=self.asymmetric
+        )
+        if self.prefixes:
+            objective = Prefixes(objective, self.prefixes)
+        return objective, StraightThrough(clip=1.0)
+
     def _start(self, network: Network, source: Source, rng: np.random.RandomState) -> None:
-        if not network.is_linear:
-            return
-        X = torch.cat(list(source.fetch([np.arange(min(len(source), 20000))])))
-        enter = network.enter
-        assert isinstance(enter, Standardize)
-        Z = enter(X)
-        k, d = self.n_bits_, Z.shape[1]
-        _, _, V = torch.linalg.svd((Z.T @ Z), full_matrices=False)
-        blocks = []
-        left = k
-        while left > 0:
-            take = min(left, d)
-            P = V[:take].T
-            R = torch.from_numpy(np.linalg.qr(rng.standard_normal((take, take)))[0]).float()
-            blocks.append(P @ R)
-            left -= take
-        W = torch.cat(blocks, dim=1)
-        scale = (Z @ W).std()
-        network.head.weight.data = (W / scale).T.contiguous()
-
-
-def nearest_rows(X: Tensor, k: int, chunk: int = 1024) -> tuple[Tensor, Tensor]:
-    """The ``k`` nearest other rows of each row and their squared distances, in single precision."""
-    norms = X.square().sum(dim=1)
-    ids, distances = [], []
-    for start in range(0, len(X), chunk):
-        part = X[start : start + chunk]
-        found = norms - 2 * part @ X.T
-        found[torch.arange(len(part)), torch.arange(start, start + len(part))] = torch.inf
-        nearest = found.topk(k, dim=1, largest=False)
-        ids.append(nearest.indices)
-        distances.append((nearest.values + norms[start : start + chunk, None]).clamp(min=0))
-    return torch.cat(ids), torch.cat(distances)
+        start_from_components(network, source, rng)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
@@ -24,7 +25,7 @@ class DPSH(PaperMethod):
         Pair each batch with the latest outputs of all rows, as the authors do.
     """
 
-    training_defaults = {"learning_rate": 3e-3, "weight_decay": 1.0}
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 3e-3, "weight_decay": 1.0}
 
     def __init__(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
@@ -25,7 +26,7 @@ class HashNet(PaperMethod):
         The paper's alpha; None is ``10 / n_bits``, as in the authors' code.
     """
 
-    training_defaults = {"learning_rate": 3e-3, "weight_decay": 10.0}
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 3e-3, "weight_decay": 10.0}
 
     def __init__(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
@@ -21,7 +22,7 @@ class MIHash(PaperMethod):
         Intervals of the histograms; None is one per bit.
     """
 
-    training_defaults = {"learning_rate": 1e-2, "weight_decay": 0.1}
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2, "weight_decay": 0.1}
 
     def __init__(
         self, n_bits: int = 64, *, gamma: float = 2.0, n_bins: int | None = None, **training: Any

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import normalize, softplus
 
 from hammingbird.centers import Kind, make_centers, plotkin_bound
 from hammingbird.deep.objective import Batch, Needs, Objective, Problem
@@ -20,17 +21,32 @@ class CenterObjective(Objective):
     """Base of objectives that pull codes to class centres.
 
     ``min_distance`` is the least distance between two centres, ``kind`` what made them.
+
+    Parameters
+    ----------
+    centers
+        A construction of :func:`hammingbird.centers.make_centers`.
+    assignment
+        ``nearest`` gives every class, after each epoch, the centre that is near its mean output, so
+        that like classes get like centres (linear assignment). ``fixed`` leaves them in the order
+        of classes, as the papers do: a linear network cannot learn just any assignment.
     """
 
     needs: ClassVar[Needs] = "classes"
     centers: Tensor
     """float [n_classes, n_bits] of -1 and +1."""
+    means: Tensor
+    """Sum of the outputs of each class in this epoch, float [n_classes, n_bits]."""
     tie: Tensor
     """One random word per fit, which decides the bits on which the labels of a row are split."""
 
-    def __init__(self, centers: Kind = "auto") -> None:
+    def __init__(
+        self, centers: Kind = "auto", assignment: Literal["nearest", "fixed"] = "nearest"
+    ) -> None:
         super().__init__()
-        self.made_by = centers
+        if assignment not in ("nearest", "fixed"):
+            raise InputError(f"assignment must be 'nearest' or 'fixed', got {assignment!r}")
+        self.made_by, self.assignment = centers, assignment
 
     def prepare(self, problem: Problem) -> None:
         """Make one centre per class."""
@@ -46,8 +62,23 @@ class CenterObjective(Objective):
             n_classes, made.kind, n_bits, made.min_distance, plotkin_bound(n_classes, n_bits),
         )  # fmt: skip
         self.register_buffer("centers", torch.from_numpy(made.centers).float())
+        self.register_buffer("means", torch.zeros(n_classes, n_bits))
         random = torch.Generator().manual_seed(problem.random_state)
         self.register_buffer("tie", 2.0 * torch.randint(2, (n_bits,), generator=random) - 1)
+
+    def watch(self, batch: Batch) -> None:
+        """Remember where the classes are."""
+        if self.training:
+            sums = batch.membership.T @ batch.outputs.detach()
+            self.means[: len(sums)] += sums.to(self.means.dtype)
+
+    def epoch_end(self) -> None:
+        """Assign the centres anew."""
+        if self.assignment == "nearest":
+            agreement = normalize(self.means) @ self.centers.T
+            _, nearest = linear_sum_assignment(agreement.cpu().numpy(), maximize=True)
+            self.centers.copy_(self.centers[torch.from_numpy(nearest).to(self.centers.device)])
+        self.means.zero_()
 
     def majority(self, batch: Batch) -> Tensor:
         """Per bit what most of a row's label centres say, float [m, n_bits] of -1 and +1."""
@@ -61,16 +92,12 @@ class CenterLikelihood(CenterObjective):
 
     Mean over labelled rows and bits, 0 if there are none. It is taken from the logits z, where it
     has a gradient even for saturated bits. A row with several labels goes to the majority of their
-    centres per bit.
-
-    Parameters
-    ----------
-    centers
-        A construction of :func:`hammingbird.centers.make_centers`; the paper's is ``hadamard``.
+    centres per bit. See :class:`CenterObjective` for the parameters.
     """
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the mean over labelled rows and bits."""
+        self.watch(batch)
         steep = 2 * batch.logits
         losses = softplus(-self.majority(batch) * steep).mean(dim=1)
         return (losses * batch.labelled).sum() / batch.labelled.sum().clamp(min=1)

@@ -11,13 +11,16 @@ from hammingbird.errors import InputError
 FLAT = 0.3
 """A bandwidth from which on targets are so flat that all codes fall into one."""
 
+USUAL = 64
+"""Rows from which on a batch is judged."""
+
 
 class NeighborDistillation(Objective):
     """Cross-entropy from the float vectors' neighbours to the codes' neighbours within the batch.
 
     For every row, the target is the softmax of ``-|x_i - x_j|^2 / (bandwidth * reach)`` over the
-    other rows, and the prediction the softmax of ``temperature * <h_i, h_j> / n_bits``. The target's
-    own entropy is subtracted, so that 0 is perfect. A mean over rows.
+    other rows, and the prediction the softmax of ``temperature * <h_i, h_j> / n_bits``. Less
+    the target's own entropy, so that 0 is perfect. A mean over rows.
 
     Parameters
     ----------
@@ -68,19 +71,36 @@ class NeighborDistillation(Objective):
     def _target(self, batch: Batch, own: Tensor) -> Tensor:
         assert batch.X is not None
         X = batch.X.flatten(1).to(batch.outputs.dtype)
+        X = X - X.mean(dim=0)  # distances far from the origin would lose their last digits
         distances = torch.cdist(X, X).square().masked_fill(own, torch.inf)
         reach = self.reach or float(distances.amin(dim=1).nanmedian())
         logits = -distances / (self.bandwidth * max(reach, torch.finfo(X.dtype).tiny))
-        return torch.nan_to_num(logits.softmax(dim=1))  # a batch of one row has no target
+        target: Tensor = torch.nan_to_num(logits.softmax(dim=1))  # a row alone has no target
+        _refuse_flat(target)
+        return target
 
     def _divergence(self, target: Tensor, left: Tensor, right: Tensor, own: Tensor) -> Tensor:
         scores = self.temperature / right.shape[1] * left @ right.T
         predicted = scores.masked_fill(own, torch.finfo(scores.dtype).min).log_softmax(dim=1)
         entropy = torch.special.entr(target).sum(dim=1)
-        return (-(target * predicted.masked_fill(own, 0.0)).sum(dim=1) - entropy).mean()
+        crossed = -(target * predicted.masked_fill(own, 0.0)).sum(dim=1)
+        divergence: Tensor = (crossed - entropy).mean()
+        return divergence
+
+
+def _refuse_flat(target: Tensor) -> None:
+    """Refuse targets that spread over more than half of a batch of usual size."""
+    m = len(target)
+    spread = float(torch.special.entr(target).sum(dim=1).exp().mean())
+    if m >= USUAL and spread > m / 2:
+        raise InputError(
+            f"the vectors' neighbours are not much nearer than the rest (a target spreads over "
+            f"{spread:.0f} of {m} rows): use a smaller bandwidth, or ITQ"
+        )
 
 
 def _unit(logits: Tensor) -> Tensor:
     """Scale each row to the norm of a code, so that both predictions have one temperature."""
-    norm = logits.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    return logits * (logits.shape[1] ** 0.5 / norm)
+    norm = logits.square().sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
+    size: float = logits.shape[1] ** 0.5
+    return size * logits / norm

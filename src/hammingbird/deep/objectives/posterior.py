@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +29,8 @@ class CodePosterior(CenterObjective):
 
     Parameters
     ----------
-    centers
-        A construction of :func:`hammingbird.centers.make_centers`.
+    centers, assignment
+        See :class:`~hammingbird.deep.objectives.center_codes.CenterObjective`.
     trained
         False leaves the surrogate as it was drawn (ablation).
     flips
@@ -44,8 +45,16 @@ class CodePosterior(CenterObjective):
     second: nn.ModuleList
     dropout: nn.Dropout
 
-    def __init__(self, centers: Kind = "auto", *, trained: bool = True, flips: float = 0.0, hidden: int = 256) -> None:
-        super().__init__(centers)
+    def __init__(
+        self,
+        centers: Kind = "auto",
+        assignment: Literal["nearest", "fixed"] = "nearest",
+        *,
+        trained: bool = True,
+        flips: float = 0.25,
+        hidden: int = 256,
+    ) -> None:
+        super().__init__(centers, assignment)
         if not 0 <= flips <= 1:
             raise InputError(f"flips must be a probability, got {flips}")
         self.trained, self.flips, self.hidden = trained, flips, hidden
@@ -64,6 +73,7 @@ class CodePosterior(CenterObjective):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the hasher's loss, in training plus the surrogate's."""
+        self.watch(batch)
         value = self.pull(batch)
         return value + self.estimate(batch.logits) if self.training and self.trained else value
 

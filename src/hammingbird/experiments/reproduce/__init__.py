@@ -1,0 +1,51 @@
+"""Figures and tables of the papers, each by one command: ``hammingbird reproduce NAME``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from hammingbird.errors import InputError
+from hammingbird.storage import package_version, write_json
+
+
+@dataclass(frozen=True)
+class Result:
+    """A figure or table of a paper, made again."""
+
+    path: str
+    """``module:function`` in this folder; the function takes the output folder and returns JSON."""
+    summary: str
+
+
+RESULTS: Mapping[str, Result] = MappingProxyType(
+    {
+        "sgh-fig4": Result("sgh:error_by_examples", "reconstruction error by examples seen, MNIST"),
+        "sgh-fig5": Result("sgh:time_to_error", "training time of BA and SGH to one error, MNIST"),
+        "sgh-fig6": Result("sgh:recall_by_rank", "Recall 1@N and 10@N, MNIST and SIFT"),
+        "sgh-fig7": Result("sgh:recall_by_bits", "Recall 100@100 over bits, MNIST and SIFT"),
+        "sgh-fig8": Result("sgh:inner_products", "maximum inner product search, word vectors"),
+    }
+)
+
+
+def reproduce(name: str, out: str | os.PathLike[str]) -> dict[str, Any]:
+    """Make one result; write ``<name>.json`` and its plots into ``out``, and return the JSON."""
+    if name not in RESULTS:
+        raise InputError(f"no result is called {name!r}: choose from {', '.join(RESULTS)}")
+    module, function = RESULTS[name].path.split(":")
+    make = getattr(import_module(f"{__name__}.{module}"), function)
+    out = Path(out)
+    content = {
+        "name": name,
+        "summary": RESULTS[name].summary,
+        "hammingbird": package_version(),
+        **make(out),
+    }
+    write_json(out / f"{name}.json", content)
+    return content

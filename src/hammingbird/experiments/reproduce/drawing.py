@@ -1,0 +1,51 @@
+"""Panels of lines as one SVG picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hammingbird.errors import MissingExtraError
+from hammingbird.storage import replacing
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named curve through (x, y) points."""
+
+    name: str
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes."""
+
+    title: str
+    x: str
+    y: str
+    lines: list[Line]
+    log_x: bool = False
+
+
+def draw(path: Path, panels: list[Panel]) -> None:
+    """Write the panels side by side with one legend below them."""
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "report") from error
+    with rc_context({"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "hammingbird"}):
+        figure = Figure(figsize=(2.6 * len(panels), 2.9), layout="constrained")
+        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            for line in panel.lines:
+                axes.plot(*zip(*line.points, strict=True), marker="o", markersize=2.5,
+                          linewidth=1.2, label=line.name)
+            axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
+            if panel.log_x:
+                axes.set_xscale("log")
+            axes.grid(alpha=0.3)
+        handles, names = axes.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
