@@ -29,9 +29,9 @@ def test_centers_are_distinct_words_as_far_apart_as_stated(n_classes, n_bits, ki
     try:
         found = make_centers(n_classes, n_bits, kind, seed)
     except InputError as error:
-        assert kind in ("hadamard", "reed_solomon")
-        assert "use kind='bch'" in str(error)
-        return
+        if kind in ("hadamard", "reed_solomon") and "use kind='bch'" in str(error):
+            return
+        raise
     assert found.centers.shape == (n_classes, n_bits)
     assert found.centers.dtype == np.int8
     assert set(np.unique(found.centers)) <= {-1, 1}

@@ -52,6 +52,12 @@ class Method:
         return {**asdict(self), "parameters": dict(self.parameters)}
 
 
+PLUGGED = (
+    "HashNet", "MIHash", "DPSH", "DHN", "CNNH", "DNNH", "DTSH", "DRSH", "DRSCH", "VDSH", "DCH", "DSDH", "DBDH",
+    "GreedyHash", "CSQ",
+)  # fmt: skip
+"""Methods with a row ``<name>_d``: the posterior plug-in added to the method's own objective."""
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         method.name: method
@@ -167,6 +173,29 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "deep",
             ),
             Method(
+                "dpsh",
+                "deep.methods.dpsh:DPSH",
+                "Li et al., IJCAI 2016",
+                "pairwise likelihood against the codes of all training rows",
+                "labels",
+                "deep",
+            ),
+            Method(
+                "dhn",
+                "deep.methods.dhn:DHN",
+                "Zhu et al., AAAI 2016",
+                "pairwise likelihood with a smooth quantization penalty",
+                "labels",
+                "deep",
+            ),
+            Method(
+                "distilled",
+                "deep.methods.distilled:DistilledHash",
+                "of this library, after MIHash's unsupervised setting",
+                "keeps each vector's own neighbours; needs no labels",
+                extra="deep",
+            ),
+            Method(
                 "cnnh",
                 "deep.methods.cnnh:CNNH",
                 "Xia et al., AAAI 2014",
@@ -271,122 +300,25 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "labels",
                 "deep",
             ),
-            Method(
-                "hashnet_d",
-                "deep.methods.hashnet:HashNet",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "HashNet with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
+            *(
+                Method(
+                    f"{name.lower()}_d",
+                    f"deep.methods.{name.lower()}:{name}",
+                    "Zhu et al., NeurIPS 2022 (Lower Bound)",
+                    f"{name} with the posterior of its codes steered to class centres",
+                    "labels",
+                    "deep",
+                    {"posterior": "added"},
+                )
+                for name in PLUGGED
             ),
             Method(
-                "mihash_d",
-                "deep.methods.mihash:MIHash",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "MIHash with its codes' posterior steered to class centres",
-                "labels",
+                "deep-sgh",
+                "deep.methods.sgh:DeepSGH",
+                "Dai et al., ICML 2017",
+                "SGH with any network, with pairs, or invariant to scale",
+                "none",
                 "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "cnnh_d",
-                "deep.methods.cnnh:CNNH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "CNNH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "dnnh_d",
-                "deep.methods.dnnh:DNNH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "DNNH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "dtsh_d",
-                "deep.methods.dtsh:DTSH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "DTSH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "drsh_d",
-                "deep.methods.drsh:DRSH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "DRSH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "drsch_d",
-                "deep.methods.drsch:DRSCH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "DRSCH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "vdsh_d",
-                "deep.methods.vdsh:VDSH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "VDSH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "dch_d",
-                "deep.methods.dch:DCH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "DCH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "dsdh_d",
-                "deep.methods.dsdh:DSDH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "DSDH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "dbdh_d",
-                "deep.methods.dbdh:DBDH",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "DBDH with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "greedyhash_d",
-                "deep.methods.greedyhash:GreedyHash",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "GreedyHash with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
-            ),
-            Method(
-                "csq_d",
-                "deep.methods.csq:CSQ",
-                "Zhu et al., NeurIPS 2022 (Lower Bound)",
-                "CSQ with its codes' posterior steered to class centres",
-                "labels",
-                "deep",
-                {"posterior": "added"},
             ),
         ]
     }

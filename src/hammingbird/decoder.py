@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from hammingbird import kernels
-from hammingbird.codes import Codes, check_codes, unpack
+from hammingbird.codes import Codes, check_codes, pack, unpack
 from hammingbird.errors import InputError
 from hammingbird.hasher import Hasher, row_chunks
 
 RIDGE = 1e-6
-"""Share of a code's own weight that keeps constant or equal bits solvable."""
+"""Weight of the ridge that keeps constant or equal bits solvable, per row."""
 
 
 class LinearDecoder(Hasher):
@@ -32,7 +32,7 @@ class LinearDecoder(Hasher):
         signs = unpack(codes, self.n_bits_).astype(np.float32)
         return signs @ self.decoder_.astype(np.float32) + self.offset_.astype(np.float32)
 
-    def score(  # type: ignore[override]
+    def scores(
         self, queries: ArrayLike, codes: ArrayLike, measure: Literal["inner", "l2"] = "inner"
     ) -> NDArray[np.float32]:
         """Compare real queries [q, d] with decoded codes, [q, n]; larger is nearer.
@@ -66,6 +66,10 @@ class LinearDecoder(Hasher):
         centred = queries - offset
         return 2 * (centred @ decoder.T), -np.einsum("ij,ij->i", centred, centred)
 
+    def _encode(self, X: NDArray[Any]) -> Codes:
+        """Codes of rows that are known to be good, while the hasher is being fitted."""
+        return np.concatenate([pack(self._project(chunk.values)) for chunk in row_chunks(X)])
+
     def squared_lengths(self, codes: ArrayLike) -> NDArray[np.float32]:
         """Squared lengths [n] of decoded codes, measured from ``offset_``."""
         signs = unpack(codes, self.n_bits_)
@@ -85,7 +89,7 @@ def least_squares_decoder(
     """
     moments = np.zeros((n_bits + 1, n_bits + 1))
     products = np.zeros((n_bits + 1, X.shape[1]))
-    centre = mean.astype(np.float64)
+    centre = np.asarray(mean, np.float64)
     for chunk in row_chunks(X):
         signs = np.ones((len(chunk.values), n_bits + 1), np.float32)
         signs[:, :-1] = unpack(codes[chunk.start : chunk.stop], n_bits)
@@ -93,7 +97,7 @@ def least_squares_decoder(
         products += signs.T @ (chunk.values - centre.astype(chunk.values.dtype))
     ridge = RIDGE * len(X) * np.eye(n_bits + 1)
     ridge[-1, -1] = 0.0
-    solution = np.linalg.solve(moments + ridge, products)
+    solution = np.asarray(np.linalg.solve(moments + ridge, products), np.float64)
     return solution[:-1], solution[-1] + centre
 
 

@@ -31,9 +31,10 @@ def method(request):
 
 
 def make(method, n_bits=None, random_state=0):
-    """Build a hasher that is quick to fit: two epochs are enough for the contract."""
+    """Build a hasher that is quick to fit: a few steps are enough for the contract."""
     hasher = method.make(n_bits, random_state)
-    return hasher.set_params(epochs=2) if "epochs" in hasher.get_params() else hasher
+    few = {"epochs": 2, "max_iter": 20, "pretraining": 20}
+    return hasher.set_params(**{k: v for k, v in few.items() if k in hasher.get_params()})
 
 
 def fitted(method, clusters, n_bits=12):
@@ -54,7 +55,12 @@ def test_scikit_learn_accepts_it(method):
 @pytest.mark.parametrize("n_bits", [1, 7, 8, 12, 20])
 def test_codes_are_the_packed_signs_of_the_scores(method, clusters, n_bits):
     X, _ = clusters
-    hasher = fitted(method, clusters, n_bits)
+    try:
+        hasher = fitted(method, clusters, n_bits)
+    except hb.InputError as error:  # one bit has no word for each of six classes
+        if n_bits == 1 and "use n_bits=3" in str(error):
+            return
+        raise
     scores, codes = hasher.project(X), hasher.transform(X)
     assert scores.shape == (len(X), n_bits)
     assert codes.shape == (len(X), n_bytes(n_bits))

@@ -86,11 +86,45 @@ class TestCenterLikelihood:
             objective = CenterLikelihood("hadamard")
             objective.prepare(problem(n_bits=16, n_classes=10))
         assert objective.min_distance == 8
-        assert "10 hadamard centres of 16 bits, at least 8 apart (Plotkin's bound: 8)" in caplog.text
+        assert (
+            "10 hadamard centres of 16 bits, at least 8 apart (Plotkin's bound: 8)" in caplog.text
+        )
 
     def test_without_labels_it_says_what_it_needs(self):
         with pytest.raises(InputError, match="CenterLikelihood needs labels"):
             CenterLikelihood().prepare(problem(n_classes=0))
+
+
+class TestAssignment:
+    def test_every_class_gets_the_centre_it_is_nearest_to(self):
+        objective = CenterLikelihood()
+        objective.prepare(problem())
+        before = objective.centers.clone()
+        wish = torch.tensor([3, 0, 4, 1, 2])
+        torch.manual_seed(0)
+        objective(batch(before[wish] + 0.3 * torch.randn(5, 12), torch.arange(5)))
+        torch.testing.assert_close(objective.centers, before)  # only when the epoch ends
+        objective.epoch_end()
+        torch.testing.assert_close(objective.centers, before[wish])
+
+    def test_fixed_centers_stay_in_the_order_of_classes(self):
+        objective = CenterLikelihood(assignment="fixed")
+        objective.prepare(problem())
+        before = objective.centers.clone()
+        objective(batch(before.flip(0), torch.arange(5)))
+        objective.epoch_end()
+        torch.testing.assert_close(objective.centers, before)
+
+    def test_csq_and_its_plug_in_keep_the_same_centers(self):
+        csq, plug_in = CenterLikelihood(), CodePosterior()
+        for seed in range(3):
+            for objective in (csq, plug_in):
+                if not seed:
+                    objective.prepare(problem())
+                torch.manual_seed(seed)
+                objective(batch(torch.randn(20, 12), torch.arange(20) % 5))
+                objective.epoch_end()
+            torch.testing.assert_close(csq.centers, plug_in.centers)
 
 
 def pattern(bits):

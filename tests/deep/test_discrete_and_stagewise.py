@@ -207,9 +207,7 @@ def function_of_the_row_number():
 def test_targets_go_by_row_number(hasher):
     X, y = function_of_the_row_number()
     codes = hasher.fit(X, y).transform(X)
-    found = hb.evaluate(
-        codes, codes, query_labels=y, database_labels=y, n_bits=16, metrics=["map"]
-    )
+    found = hb.evaluate(codes, codes, query_labels=y, database_labels=y, n_bits=16, metrics=["map"])
     assert found["map"] > 0.9
 
 
@@ -218,9 +216,7 @@ class TestVDSH:
         X, y = clusters
         hasher = VDSH(12, width=32, n_layers=1, random_state=0).fit(X, y)
         hasher.save(tmp_path / "model")
-        np.testing.assert_array_equal(
-            hb.load(tmp_path / "model").transform(X), hasher.transform(X)
-        )
+        np.testing.assert_array_equal(hb.load(tmp_path / "model").transform(X), hasher.transform(X))
 
     def test_says_what_it_needs(self, clusters):
         X, y = clusters

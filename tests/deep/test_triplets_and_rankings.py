@@ -64,9 +64,7 @@ def triplets(y):
 
 def squared(codes, i, j, weights=None):
     weights = torch.ones(K) if weights is None else weights
-    return sum(
-        float(weights[k] * (codes[i, k] - codes[j, k]) / 2) ** 2 for k in range(K)
-    )
+    return sum(float(weights[k] * (codes[i, k] - codes[j, k]) / 2) ** 2 for k in range(K))
 
 
 def mean(values):

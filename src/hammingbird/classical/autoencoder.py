@@ -11,11 +11,11 @@ from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from hammingbird.classical.itq import ITQ
-from hammingbird.classical.linear import LinearHasher
 from hammingbird.codes import pack, unpack
 from hammingbird.decoder import LinearDecoder, least_squares_decoder, reconstruction_error
 from hammingbird.errors import InputError
 from hammingbird.hasher import row_chunks
+from hammingbird.linear import LinearHasher
 
 ENUMERATED = 10
 """Up to this many bits the z step tries every code."""
@@ -72,20 +72,21 @@ class BinaryAutoencoder(LinearDecoder, LinearHasher):
         rng = check_random_state(self.random_state)
         start = ITQ(self.n_bits_, random_state=rng).fit(X)
         self.mean_, self.weights_, self.bias_ = start.mean_, start.weights_, np.zeros(self.n_bits_)
-        Z = unpack(start.transform(X), self.n_bits_)
+        Z = unpack(self._encode(X), self.n_bits_)
         unit = max(_variance_per_bit(start, X), np.finfo(float).tiny)
         svms = _svms(self.n_bits_, rng)
-        errors = []
+        errors: list[float] = []
         rounds = tqdm(range(self.max_iter), desc="BA", unit="round", leave=False, disable=None)
         for step in rounds:
             self._fit_decoder(Z, X)
             self._fit_encoder(Z, X, svms, np.sqrt(unit * self.n_bits_))
-            predicted = unpack(self.transform(X), self.n_bits_)
+            predicted = unpack(self._encode(X), self.n_bits_)
             mu = self.mu * unit * self.growth**step
-            Z, errors = _z_step(self, X, predicted, mu), [*errors, self._error(X, predicted)]
+            Z = _z_step(self, X, predicted, mu)
+            errors.append(self._error(X, predicted))
             if np.array_equal(Z, predicted):
                 break
-        self._fit_decoder(unpack(self.transform(X), self.n_bits_), X)
+        self._fit_decoder(unpack(self._encode(X), self.n_bits_), X)
         self.error_, self.n_iter_ = np.array(errors), len(errors)
 
     def _fit_decoder(self, Z: NDArray[np.int8], X: NDArray[Any]) -> None:
@@ -124,32 +125,34 @@ def _z_step(
     hasher: LinearDecoder, X: NDArray[Any], predicted: NDArray[np.int8], mu: float
 ) -> NDArray[np.int8]:
     Z = np.empty_like(predicted)
-    search = enumerate_codes if Z.shape[1] <= ENUMERATED else flip_bits
     decoder = hasher.decoder_.astype(np.float64)
     gram = decoder @ decoder.T
     for chunk in row_chunks(X):
         rows = slice(chunk.start, chunk.stop)
         pull = (chunk.values - hasher.offset_) @ decoder.T + mu / 4 * predicted[rows]
-        Z[rows] = search(gram, pull, predicted[rows])
+        if len(gram) <= ENUMERATED:
+            Z[rows] = enumerate_codes(gram, pull)
+        else:
+            Z[rows] = flip_bits(gram, pull, predicted[rows])
     return Z
 
 
-def enumerate_codes(
-    gram: NDArray[np.float64], pull: NDArray[np.float64], start: NDArray[np.int8]
-) -> NDArray[np.int8]:
+def enumerate_codes(gram: NDArray[np.float64], pull: NDArray[np.float64]) -> NDArray[np.int8]:
     """The codes z in {-1, +1} with the least ``z' gram z - 2 pull . z``, by trying them all.
 
     Rows of ``pull`` [n, n_bits] stand for ``f``'s products with x and the penalty: the decoder's
     Gram matrix holds all that the distance from x needs (the QR trick of the authors).
     """
     n_bits = len(gram)
-    every = 2 * ((np.arange(1 << n_bits)[:, None] >> np.arange(n_bits)) & 1) - 1
+    bits = (np.arange(1 << n_bits)[:, None] >> np.arange(n_bits)) & 1
+    every = (2 * bits - 1).astype(np.int8)
     lengths = np.einsum("ij,ij->i", every @ gram, every)
     chosen = [
         np.argmin(lengths - 2 * pull[first : first + 4096] @ every.T, axis=1)
         for first in range(0, len(pull), 4096)
     ]
-    return every[np.concatenate(chosen)].astype(np.int8)
+    codes: NDArray[np.int8] = every[np.concatenate(chosen)]
+    return codes
 
 
 def flip_bits(

@@ -52,11 +52,11 @@ class GaussianModel:
         the gradient less ``2 h_k |u_k|^2 / rho^2``. ``approximate`` is twice the gradient in h, as
         in Lemma 3 and D.3 of the supplement.
         """
-        differences = -2 * (rest @ self.decoder.T) / self.variance - 2 * self.beta
+        differences: Floats = -2 * (rest @ self.decoder.T) / self.variance - 2 * self.beta
         if derivative == "exact":
             lengths = np.einsum("ij,ij->i", self.decoder, self.decoder)
             differences -= H * (2 * lengths / self.variance)
-        return differences.astype(H.dtype, copy=False)
+        return np.asarray(differences, H.dtype)
 
     def gradients(self, H: Floats, rest: Floats) -> tuple[Floats, Floats, Floats]:
         """Gradients of the mean energy in decoder, offset and beta."""
@@ -69,7 +69,7 @@ class GaussianModel:
 def negative_entropy(probabilities: Floats) -> Floats:
     """``E_q[log q(h | x)]`` of independent bits, in nats, [n]."""
     both: Floats = entr(probabilities) + entr(1 - probabilities)
-    return -both.sum(axis=1)
+    return np.asarray(-both.sum(axis=1))
 
 
 def logit_gradient(probabilities: Floats, logits: Floats, differences: Floats) -> Floats:

@@ -75,7 +75,7 @@ class KMeansHashing(Hasher):
             found, objective = fit_centers(part, b, self.affinity, self.max_iter)
             centers.append(found.ravel())
             self.objective_ += objective
-        self.centers_ = np.concatenate(centers)
+        self.centers_, self.n_iter_ = np.concatenate(centers), self.max_iter
 
     def _parts(self, total: int) -> list[int]:
         """Split bits or dimensions into as many nearly equal parts as there are subspaces."""

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from hammingbird.hasher import row_chunks
-from hammingbird.linear import LinearHasher as LinearHasher
 
 
 def mean_of(X: NDArray[Any]) -> NDArray[np.float64]:

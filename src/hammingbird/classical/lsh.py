@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from hammingbird.classical.linear import LinearHasher, mean_of
+from hammingbird.classical.linear import mean_of
+from hammingbird.linear import LinearHasher
 
 
 class LSH(LinearHasher):

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from hammingbird.classical.linear import (
-    LinearHasher,
     mean_of,
     principal_directions,
     random_rotation,
 )
+from hammingbird.linear import LinearHasher
 
 
 class PCAHash(LinearHasher):

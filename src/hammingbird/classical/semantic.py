@@ -98,6 +98,7 @@ class SemanticHashing(Hasher):
         self.median_ = np.zeros(self.n_bits_, np.float32)
         logits = [self._project(chunk.values) for chunk in row_chunks(X)]
         self.median_ = np.median(np.concatenate(logits), axis=0).astype(np.float32)
+        self.n_iter_ = self.max_iter
 
     def _fine_tune(self, layers: Layers, visible: Any, rng: np.random.Generator) -> Any:
         """Unroll ``[W, b, a, V, c, b']`` of the machines, then descend by Adam; in place."""
@@ -133,7 +134,8 @@ class SemanticHashing(Hasher):
         dtype = X.dtype
         hidden = self._standardised(X) @ self.hidden_weights_.astype(dtype)
         hidden = expit(hidden + self.hidden_bias_.astype(dtype))
-        return hidden @ self.code_weights_.astype(dtype) - self.median_.astype(dtype)
+        logits: NDArray[np.floating] = hidden @ self.code_weights_.astype(dtype)
+        return logits - self.median_.astype(dtype)
 
 
 def train_machine(

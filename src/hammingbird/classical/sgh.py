@@ -21,13 +21,13 @@ from hammingbird.classical.gaussian import (
     negative_entropy,
 )
 from hammingbird.classical.linear import (
-    LinearHasher,
     mean_of,
     principal_directions,
     random_rotation,
 )
 from hammingbird.decoder import LinearDecoder, least_squares_decoder
 from hammingbird.errors import InputError
+from hammingbird.linear import LinearHasher
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -120,7 +120,8 @@ class SGH(LinearDecoder, LinearHasher):
         self._check_parameters()
         self._start(X)
         self._train(X, self.max_iter)
-        codes = self.transform(X)
+        self.n_iter_ = self.max_iter
+        codes = self._encode(X)
         decoder, offset = least_squares_decoder(codes, self.n_bits_, X, self.mean_)
         self.decoder_, self.offset_ = decoder.astype(np.float32), offset.astype(np.float32)
 
@@ -136,7 +137,7 @@ class SGH(LinearDecoder, LinearHasher):
             raise InputError("learning_rate and rho must be positive")
 
     def _start(self, X: NDArray[Any]) -> None:
-        """Set the encoder to rotated principal components and the decoder to what fits its signs."""
+        """Start from rotated principal components, and the decoder that fits their signs."""
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         chosen = np.random.default_rng(self.seed_).permutation(len(X))[:FIRST_ROWS]
         sample = np.asarray(X[np.sort(chosen)], np.float32)
@@ -151,7 +152,7 @@ class SGH(LinearDecoder, LinearHasher):
         self.weights_ = (START_SLOPE / self.scale_ * directions @ rotation).astype(np.float32)
         self.bias_ = np.zeros(bits, np.float32)
         self.beta_ = np.zeros(bits, np.float32)
-        codes = self.transform(sample)
+        codes = self._encode(sample)
         decoder, offset = least_squares_decoder(codes, bits, sample, self.mean_)
         self.decoder_, self.offset_ = decoder.astype(np.float32), offset.astype(np.float32)
         model = self._model()
@@ -171,7 +172,11 @@ class SGH(LinearDecoder, LinearHasher):
         energies = np.empty(steps, np.float32)
         bar = tqdm(
             _batches(len(X), self.batch_size, steps, rng),
-            desc="SGH", total=steps, unit="step", leave=False, disable=None,
+            desc="SGH",
+            total=steps,
+            unit="step",
+            leave=False,
+            disable=None,
         )
         # A batch's products are so small that more threads would only wait for each other.
         with threadpool_limits(1, "blas"):

@@ -30,8 +30,8 @@ class Encoder(nn.Module):
         """Encode; the most significant bit comes first, and zeros fill the last byte."""
         scores: Tensor = self.network(X.flatten(1))
         bits = pad((scores >= 0).to(torch.int32), (0, -scores.shape[1] % 8))
-        codes = (bits.reshape(len(X), -1, 8) * self.place).sum(dim=2)
-        return codes.to(torch.uint8), scores
+        rows: Tensor = bits.unflatten(1, (-1, 8))  # type: ignore[no-untyped-call]
+        return (rows * self.place).sum(dim=2).to(torch.uint8), scores
 
 
 def export_onnx(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,13 +14,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from hammingbird.centers import Kind
 from hammingbird.codes import Codes, check_n_bits, pack
 from hammingbird.deep.export import export_onnx
 from hammingbird.deep.network import FlipAndCrop, Network, Picture, Standardize, build
 from hammingbird.deep.objective import Objective, Problem
 from hammingbird.deep.objectives.center_codes import CenterObjective
-from hammingbird.deep.objectives.posterior import CodePosterior
 from hammingbird.deep.relaxations import Identity, Relaxation
 from hammingbird.deep.source import ArraySource, DatasetSource, Source, is_dataset, moments
 from hammingbird.deep.supervision import Supervision, supervise
@@ -83,8 +78,8 @@ class TrainedHasher(Hasher):
             return super().fit(X, y)
         source = DatasetSource(X, self._training().workers)
         self.n_bits_ = check_n_bits(self.n_bits)
-        self.input_shape_ = list(source.shape)
-        self.n_features_in_ = int(np.prod(self.input_shape_))
+        self.n_features_in_ = int(np.prod(source.shape))
+        self.input_shape_ = list(source.shape) if self._wants_images() else [self.n_features_in_]
         self._learn(source, source.labels() if y is None and self.supervised else y)
         return self
 
@@ -187,6 +182,7 @@ class TrainedHasher(Hasher):
             return self._linear()._project(X)
         device = self._training().torch_device()
         network.to(device).eval()
+        X = np.require(X, requirements=["C", "W"])  # torch warns of maps that are read-only
         with torch.inference_mode():
             parts = [
                 network(torch.from_numpy(X[start : start + AT_ONCE]).to(device)).float().cpu()
@@ -195,20 +191,25 @@ class TrainedHasher(Hasher):
         return torch.cat(parts).numpy()
 
     def _check(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        """Flatten images, remembering their shape."""
+        """Flatten images, remembering their shape if the backbone is one for images."""
         shape = tuple(getattr(X, "shape", ()))
-        if len(shape) in (3, 4):
-            images = shape[1:] if len(shape) == 4 else (*shape[1:], 1)
-            if not reset and list(images) != self.input_shape_:
-                raise InputError(f"images must be {self.input_shape_} as in fit, got {images}")
-            X = np.asanyarray(X).reshape(shape[0], -1)
+        if len(shape) not in (3, 4):
+            checked = super()._check(X, reset=reset)
             if reset:
-                self.input_shape_ = [int(size) for size in images]
-            return super()._check(X, reset=reset)
-        checked = super()._check(X, reset=reset)
+                self.input_shape_ = [checked.shape[1]]
+            return checked
+        images = [int(size) for size in (shape[1:] if len(shape) == 4 else (*shape[1:], 1))]
+        if not self._wants_images():
+            images = [int(np.prod(images))]
+        if not reset and images != self.input_shape_:
+            raise InputError(f"images must be {self.input_shape_} as in fit, got {images}")
+        checked = super()._check(np.asanyarray(X).reshape(shape[0], -1), reset=reset)
         if reset:
-            self.input_shape_ = [checked.shape[1]]
+            self.input_shape_ = images
         return checked
+
+    def _wants_images(self) -> bool:
+        return isinstance(self.backbone, nn.Module) or self.backbone not in (None, "mlp")
 
     def _network(self) -> Network:
         """Return the trained network, rebuilt from the saved weights if it was loaded."""
@@ -303,76 +304,3 @@ class DeepHasher(TrainedHasher):
         # A loaded hasher encodes; its parts are code, and are given again to train it anew.
         parameters = super()._parameters()
         return {name: parameters[name] for name in ("n_bits", "backbone", "random_state")}
-
-
-class PaperMethod(TrainedHasher):
-    """Base of the papers' methods: their parameters and those of :class:`Training` by keyword.
-
-    ``training_defaults`` is what a method changes of :class:`Training`. All parameters show in the
-    signature, so that scikit-learn can clone, tune and save them.
-
-    Parameters
-    ----------
-    posterior
-        The plug-in ``_D`` of Lower Bound, :class:`CodePosterior`: ``added`` to the method's own
-        objective, ``instead`` of it, or ``untrained`` (added, its surrogate left as it was drawn).
-        ``center_distance_`` holds the least distance of two of its centres.
-    posterior_weight
-        What the added plug-in is multiplied by.
-    centers
-        How centres are made, see :func:`hammingbird.centers.make_centers`.
-    """
-
-    training_defaults: ClassVar[Mapping[str, Any]] = {}
-    posterior: Literal["added", "instead", "untrained"] | None
-    posterior_weight: float
-    centers: Kind
-
-    def __init__(
-        self, n_bits: int = 64, *, backbone: Any = None, random_state: Any = None, **training: Any
-    ) -> None:
-        self.n_bits = n_bits
-        self.backbone = backbone
-        self.random_state = random_state
-        defaults = self._training_options()
-        if unknown := training.keys() - defaults:
-            raise TypeError(f"{type(self).__name__} has no parameter {sorted(unknown)[0]!r}")
-        for name, value in {**defaults, **training}.items():
-            setattr(self, name, value)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Write the parameters of the training loop into the signature."""
-        super().__init_subclass__(**kwargs)
-        if "__init__" not in vars(cls):
-            return
-        own = inspect.signature(cls.__init__).parameters.values()
-        base = {"backbone": None, "random_state": None, **cls._training_options()}
-        shown = [p for p in own if p.kind is not p.VAR_KEYWORD]
-        shown += [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
-            for name, value in base.items()
-            if name not in {p.name for p in own}
-        ]
-        cls.__init__.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-
-    @classmethod
-    def _training_options(cls) -> dict[str, Any]:
-        plug_in = {"posterior": None, "posterior_weight": 1.0, "centers": "auto"}
-        return {**plug_in, **asdict(Training()), **cls.training_defaults}
-
-    def _all_parts(self) -> tuple[Objective, Relaxation]:
-        objective, relaxation = self._parts()
-        if self.posterior not in (None, "added", "instead", "untrained"):
-            raise InputError(
-                "posterior must be None, 'added', 'instead' or 'untrained', "
-                f"got {self.posterior!r}"
-            )
-        if self.posterior is not None:
-            plug_in = CodePosterior(self.centers, trained=self.posterior != "untrained")
-            if self.posterior == "instead":
-                return plug_in, relaxation
-            objective = objective + self.posterior_weight * plug_in
-        return objective, relaxation
-
-    def _training(self) -> Training:
-        return Training(**{field.name: getattr(self, field.name) for field in fields(Training)})

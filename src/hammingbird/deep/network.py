@@ -62,7 +62,7 @@ class Picture(Standardize):
 
     def forward(self, X: Tensor) -> Tensor:
         """Return images, channels first in shape and last in memory."""
-        images = X.view(len(X), *self.shape)
+        images = X.unflatten(1, self.shape)  # type: ignore[no-untyped-call]
         return super().forward(images).permute(0, 3, 1, 2)
 
 
@@ -156,18 +156,16 @@ def build(backbone: Any, enter: nn.Module, shape: Shape, n_bits: int) -> Network
 def _backbone(backbone: Any, shape: Shape) -> nn.Module:
     if isinstance(backbone, nn.Module):
         return backbone
-    name = backbone or "linear"
-    if name in ("linear", "mlp") and len(shape) == 1:
-        return nn.Identity() if name == "linear" else MLP(shape[0])
-    if name in ("linear", "mlp"):
-        size = math.prod(shape)
-        return nn.Sequential(nn.Flatten(), *([MLP(size)] if name == "mlp" else []))
-    if isinstance(name, str) and (name == "cnn" or name.startswith(("timm:", "hf:"))):
+    if backbone is None:
+        return nn.Identity()
+    if backbone == "mlp":
+        return MLP(shape[0])
+    if isinstance(backbone, str) and (backbone == "cnn" or backbone.startswith(("timm:", "hf:"))):
         if len(shape) != 3:
-            raise InputError(f"backbone={name!r} needs images [n, h, w, c], got vectors {shape}")
-        if name == "cnn":
+            raise InputError(f"backbone={backbone!r} needs images [n, h, w, c], not vectors")
+        if backbone == "cnn":
             return SmallConvNet(shape[2])
-        kind, _, model = name.partition(":")
+        kind, _, model = backbone.partition(":")
         return _timm(model, shape) if kind == "timm" else _huggingface(model)
     raise InputError(
         f"backbone must be None, 'mlp', 'cnn', 'timm:NAME', 'hf:NAME' or a torch module, "

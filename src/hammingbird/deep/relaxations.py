@@ -121,3 +121,27 @@ class PiecewiseSigmoid(Relaxation):
         """Return the piecewise sigmoid."""
         share = torch.sigmoid(logits) - 0.5
         return torch.where(share.abs() > self.epsilon, sign(logits), 2 * share)
+
+
+class DoublyStochastic(Relaxation):
+    """+1 where ``sigma(z)`` exceeds a uniform draw, else -1 (SGH, D.3).
+
+    Backward it has the slope of its mean, ``2 sigma (1 - sigma)``. Whether that gradient is the
+    exact distributional derivative is decided by how the objective is written, see
+    :class:`GaussianReconstruction`.
+
+    Parameters
+    ----------
+    noise
+        Draw, as in the paper; or compare with one half, as in the authors' code.
+    """
+
+    def __init__(self, *, noise: bool = True) -> None:
+        super().__init__()
+        self.noise = noise
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return drawn signs."""
+        q = torch.sigmoid(logits)
+        drawn = torch.where(q > torch.rand_like(q), 1.0, -1.0) if self.noise else sign(logits)
+        return drawn.to(logits.dtype) + 2 * (q - q.detach())

@@ -23,6 +23,7 @@ from hammingbird.deep.batches import (
 )
 from hammingbird.deep.network import Network
 from hammingbird.deep.objective import Batch, Objective
+from hammingbird.deep.processes import Processes
 from hammingbird.deep.relaxations import Relaxation, sign
 from hammingbird.deep.source import Source
 from hammingbird.deep.supervision import Supervision
@@ -49,14 +50,16 @@ class Trainer:
         name: str = "training",
     ) -> None:
         self.training, self.seed, self.name = training, seed, name
-        self.device = training.torch_device()
+        self.processes = Processes(training.torch_device())
+        self.device = self.processes.device
         self.network = network.to(self.device)
         if training.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = objective.to(self.device)
         self.relaxation = relaxation.to(self.device)
-        self.run: Any = torch.compile(self.network) if training.compile else self.network
         self.optimizer = _optimizer(self.network, objective, training)
+        wrapped = self.processes.wrap(self.network)
+        self.run: Any = torch.compile(wrapped) if training.compile else wrapped
         self.history: History = []
         self.best: dict[str, Tensor] | None = None
 
@@ -72,19 +75,19 @@ class Trainer:
         self.probe = self._probe(rows, held_out)
         start = checkpoint.resume(self)
         devices = [self.device] if self.device.type == "cuda" else []
-        with (
-            torch.random.fork_rng(devices),
-            tqdm(
-                total=training.epochs, initial=start, desc=self.name, unit="epoch", disable=None
-            ) as bar,
-        ):
+        quiet = None if self.processes.rank == 0 else True
+        progress = tqdm(
+            total=training.epochs, initial=start, desc=self.name, unit="epoch", disable=quiet
+        )
+        with torch.random.fork_rng(devices), progress as bar:
             for epoch in range(start, training.epochs):
                 record = self._epoch(epoch, rows)
                 self.history.append(record)
                 bar.update()
                 bar.set_postfix({"loss": f"{record['loss']:.4g}", "L": f"{record['L']:.4g}"})
                 self._keep_best(bool(len(held_out)))
-                checkpoint.write(self)
+                if self.processes.rank == 0:
+                    checkpoint.write(self)
                 if self._out_of_patience():
                     break
         if self.best is not None:
@@ -118,7 +121,8 @@ class Trainer:
         return {"epoch": epoch + 1, **totals, "learning_rate": rate, **self._measure()}
 
     def _inputs(self, draws: list[Draw]) -> Iterator[tuple[Draw, Tensor]]:
-        inputs = self.source.fetch([draw.rows for draw in draws])
+        share = self.processes.share if self.network.training else np.asarray
+        inputs = self.source.fetch([share(draw.rows) for draw in draws])
         for draw, X in zip(draws, inputs, strict=True):
             yield draw, X.to(self.device, non_blocking=True)
 
@@ -126,8 +130,11 @@ class Trainer:
         index, triplets = as_tensors(draw, self.device)
         mixed = self.training.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            logits = self.run(X)
+            logits = self.run(X) if self.network.training else self.network(X)
         logits = logits.float()
+        if self.network.training:
+            logits = self.processes.gather(logits, len(index))
+            X = self.processes.gather(X, len(index))
         y = self.supervision.y
         return Batch(
             logits=logits,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.classification import Classification
 from hammingbird.deep.objectives.code_regression import CodeRegression
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Relaxation, Tanh
 
 
@@ -21,6 +22,8 @@ class CNNH(PaperMethod):
     classification
         Weight of a classifier on the outputs; CNNH+ has one, CNNH none.
     """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
 
     def __init__(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.center_codes import CenterLikelihood
 from hammingbird.deep.objectives.quantization import Quantization
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Relaxation, Tanh
 
 
@@ -22,6 +23,8 @@ class CSQ(PaperMethod):
     quantization
         The paper's lambda; its term is ``log cosh(|u| - 1)``.
     """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
 
     def __init__(self, n_bits: int = 64, *, quantization: float = 0.05, **training: Any) -> None:
         super().__init__(n_bits, **training)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.balance import Balance
 from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Relaxation, StraightThrough
 
 
@@ -31,6 +32,8 @@ class DBDH(PaperMethod):
         Pair the batch with the latest codes of all rows, as the paper does, not with itself.
     """
 
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
+
     def __init__(
         self,
         n_bits: int = 64,
@@ -53,5 +56,7 @@ class DBDH(PaperMethod):
 
     def _parts(self) -> tuple[Objective, Relaxation]:
         scale = 3.2 / self.n_bits_ if self.scale is None else self.scale
-        objective = PairwiseLikelihood(scale, balanced=self.balanced, bank=self.bank) + self.alpha * Balance(self.over)
+        objective = PairwiseLikelihood(
+            scale, balanced=self.balanced, bank=self.bank
+        ) + self.alpha * Balance(self.over)
         return objective, StraightThrough(self.clip)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.cauchy import CauchyLikelihood, CauchyQuantization
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Relaxation, Tanh
 
 
@@ -20,6 +21,8 @@ class DCH(PaperMethod):
     quantization
         The paper's lambda.
     """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
 
     def __init__(
         self, n_bits: int = 64, *, gamma: float = 20.0, quantization: float = 0.1, **training: Any

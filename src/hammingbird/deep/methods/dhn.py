@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
 from hammingbird.deep.objectives.quantization import Quantization
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Relaxation, Tanh
 
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.network import Network
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.distillation import NeighborDistillation
 from hammingbird.deep.objectives.prefixes import Prefixes
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Relaxation, StraightThrough
 from hammingbird.deep.source import SomeRows, Source
 from hammingbird.deep.start import nearest_rows, start_from_components

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.triplet import TripletHinge
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import PiecewiseSigmoid, Relaxation
 
 
@@ -22,6 +23,8 @@ class DNNH(PaperMethod):
     epsilon
         Outputs farther than this from one half are a clear 0 or 1.
     """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
 
     def __init__(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.balance import Balance
 from hammingbird.deep.objectives.ranking import RankingHinge
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Relaxation, Tanh
 
 
@@ -21,6 +22,8 @@ class DRSH(PaperMethod):
     balance
         Weight of the mean squared average of a bit.
     """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
 
     def __init__(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.discrete import DiscreteCodes
 from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Identity, Relaxation
 
 
@@ -29,6 +30,8 @@ class DSDH(PaperMethod):
     bank
         Pair the batch with the latest codes of all rows, as the paper does, not with itself.
     """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
 
     def __init__(
         self,
@@ -52,4 +55,6 @@ class DSDH(PaperMethod):
 
     def _parts(self) -> tuple[Objective, Relaxation]:
         discrete = DiscreteCodes(self.mu, self.ridge, refit=self.refit)
-        return PairwiseLikelihood(0.5, balanced=self.balanced, bank=self.bank) + self.eta * discrete, Identity()
+        return PairwiseLikelihood(
+            0.5, balanced=self.balanced, bank=self.bank
+        ) + self.eta * discrete, Identity()

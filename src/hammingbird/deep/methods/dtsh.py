@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.quantization import Quantization
 from hammingbird.deep.objectives.triplet import TripletLikelihood
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Identity, Relaxation
 
 
@@ -21,6 +22,8 @@ class DTSH(PaperMethod):
     eta
         Weight of ``(u - sgn u)^2`` per bit, against the mean over triplets.
     """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
 
     def __init__(
         self, n_bits: int = 64, *, margin: float | None = None, eta: float = 1.0, **training: Any

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.classification import Classification
 from hammingbird.deep.objectives.cosine_matching import CosineMatching
 from hammingbird.deep.objectives.quantization import Quantization
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Relaxation, StraightThrough
 
 
@@ -20,6 +21,8 @@ class GreedyHash(PaperMethod):
     alpha
         Weight of the mean ``||z| - 1|^3``, without which the logits grow without bound.
     """
+
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2, "weight_decay": 0.3}
 
     def __init__(self, n_bits: int = 64, *, alpha: float = 0.1, **training: Any) -> None:
         super().__init__(n_bits, **training)

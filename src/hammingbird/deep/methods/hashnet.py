@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from hammingbird.deep.hasher import PaperMethod
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
+from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import Continuation, Relaxation, Tanh
 
 

@@ -37,7 +37,7 @@ class VDSH(Hasher):
     ----------
     n_layers, width
         Hidden layers of rectified units; the paper has 16 and more of 1,024.
-    max_iter
+    sweeps
         Sweeps.
     coupling
         How strongly the layer above pulls the activations, against what the layer below gives.
@@ -62,7 +62,7 @@ class VDSH(Hasher):
         *,
         n_layers: int = 3,
         width: int = 512,
-        max_iter: int = 5,
+        sweeps: int = 2,
         coupling: float = 1.0,
         mu: float = 10.0,
         ridge: float = 1e-2,
@@ -74,7 +74,7 @@ class VDSH(Hasher):
         self.n_bits = n_bits
         self.n_layers = n_layers
         self.width = width
-        self.max_iter = max_iter
+        self.sweeps = sweeps
         self.coupling = coupling
         self.mu = mu
         self.ridge = ridge
@@ -89,14 +89,14 @@ class VDSH(Hasher):
                 "VDSH needs y: labels or label sets; "
                 "requires y to be passed, but the target y is None"
             )
-        for name in ("n_layers", "width", "max_iter"):
+        for name in ("n_layers", "width", "sweeps"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         supervision = supervise(y, len(X))
         if supervision.y is None:
             raise InputError("VDSH needs y as labels or label sets")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        rows = torch.from_numpy(np.array(X, np.float32))
+        rows = torch.from_numpy(np.array(X, np.float32, order="C"))
         mean = rows.mean(dim=0)
         rows -= mean
         rows /= rows.square().mean().sqrt().clamp(min=1e-12)  # the first regression undoes it
@@ -133,7 +133,7 @@ class VDSH(Hasher):
         codes = sign(torch.randn(len(X), problem.n_bits))
         scores = torch.zeros_like(codes)
         top = layers[-1]
-        for _ in tqdm(range(self.max_iter), desc="VDSH", unit="sweep", leave=False, disable=None):
+        for _ in tqdm(range(self.sweeps), desc="VDSH", unit="sweep", leave=False, disable=None):
             codes = self._codes(codes, scores, labels, plug_in, problem)
             top = _ridge(activations[-1], codes, self.ridge)
             above, target = top, codes

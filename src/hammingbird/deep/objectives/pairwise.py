@@ -36,6 +36,7 @@ class PairwiseLikelihood(Objective):
     needs: ClassVar[Needs] = "pairs"
     bank: Tensor
     visited: Tensor
+    labels: Tensor | None
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class PairwiseLikelihood(Objective):
             raise InputError("similarity='jaccard' works within a batch: leave bank=False")
         self.scale, self.balanced, self.similarity = scale, balanced, similarity
         self.has_bank = bank
-        self.labels: Tensor | None = None
+        self.register_buffer("labels", None, persistent=False)
 
     def prepare(self, problem: Problem) -> None:
         """Make room for the codes of all rows."""

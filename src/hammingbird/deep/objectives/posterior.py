@@ -104,11 +104,17 @@ class CodePosterior(CenterObjective):
     def log_posterior(self, logits: Tensor) -> list[Tensor]:
         """Logarithm of the probability of every pattern, [m, 2^size] for each block."""
         found = []
-        for block, first, second in zip(self.blocks, self.first, self.second, strict=True):
-            hidden = silu(linear(logits[:, block], first.weight.detach(), first.bias.detach()))
-            said = linear(hidden, second.weight.detach(), second.bias.detach())
+        for i, block in enumerate(self.blocks):
+            hidden = silu(_frozen(self.first[i], logits[:, block]))
+            said = _frozen(self.second[i], hidden)
             found.append(said.log_softmax(dim=1))
         return found
+
+
+def _frozen(layer: nn.Module, inputs: Tensor) -> Tensor:
+    """Apply a linear layer whose parameters get no gradient."""
+    assert isinstance(layer, nn.Linear)
+    return linear(inputs, layer.weight.detach(), layer.bias.detach())
 
 
 def patterns_of(bits: Tensor, blocks: list[slice]) -> list[Tensor]:

@@ -43,8 +43,7 @@ def true_neighbors(
         ids = nearest_vectors(queries, X, 100, measure, exclude=own).ids
         with replacing(path) as temporary, temporary.open("wb") as stream:
             np.save(stream, ids)
-    ids = np.load(path, allow_pickle=False)
-    return ids
+    return np.asarray(np.load(path, allow_pickle=False), np.int64)
 
 
 def recall_of_codes(

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird import kernels
 from hammingbird.classical.autoencoder import BinaryAutoencoder
 from hammingbird.classical.itq import ITQ
 from hammingbird.classical.sgh import SGH
 from hammingbird.decoder import LinearDecoder, least_squares_decoder, reconstruction_error
+from hammingbird.evaluation import asymmetric_scores
 from hammingbird.experiments.reproduce.drawing import Line, Panel, draw
 from hammingbird.experiments.reproduce.product_quantization import quantized_scores
 from hammingbird.experiments.reproduce.retrieval import (
@@ -165,12 +165,8 @@ def inner_products(out: Path) -> dict[str, Any]:
             records.append(_curve("word2vec", method, bits, "recall10", values))
             if isinstance(hasher, LinearDecoder):
                 weights, _ = hasher.score_weights(queries)
-                values = recall_of_scores(
-                    lambda start, stop, w=weights, d=database, b=bits: kernels.scores(
-                        w[start:stop], d, b
-                    ),
-                    len(X), ids, own,
-                )
+                scores = asymmetric_scores(weights, database, bits)
+                values = recall_of_scores(scores, len(X), ids, own)
                 records.append(_curve("word2vec", f"{method} x.Uh", bits, "recall10", values))
         values = recall_of_scores(quantized_scores(queries, X, bits), len(X), ids, own)
         records.append(_curve("word2vec", "pq", bits, "recall10", values))

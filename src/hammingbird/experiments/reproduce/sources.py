@@ -26,11 +26,11 @@ def data_file(name: str) -> Path:
 
 def mnist() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return 60,000 training and 10,000 test images with pixels in [0, 1], [n, 784]."""
-    parts = [
-        np.asarray(load(data_file(f"mnist/{part}-images-idx3-ubyte.gz")).X, np.float32) / 255
+    train, test = (
+        np.divide(load(data_file(f"mnist/{part}-images-idx3-ubyte.gz")).X, 255, dtype=np.float32)
         for part in ("train", "t10k")
-    ]
-    return parts[0], parts[1]
+    )
+    return train, test
 
 
 def sift() -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,91 @@
+"""The papers' results as commands."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import hammingbird as hb
+from hammingbird.cli import app
+from hammingbird.experiments import reproduce as room
+from hammingbird.experiments.reproduce import RESULTS, retrieval, sgh, sources
+from hammingbird.experiments.reproduce.product_quantization import quantized_scores
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Two made sets, and methods that are quick to fit."""
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((400, 70)) * np.geomspace(3, 0.3, 70)).astype(np.float32)
+    monkeypatch.setattr(sgh, "mnist", lambda: (X[:360], X[360:]))
+    monkeypatch.setattr(sgh, "sift", lambda: (X[:360], X[360:]))
+    monkeypatch.setattr(sgh, "word_vectors", lambda: (X, np.arange(0, 400, 10)))
+    monkeypatch.setattr(sgh, "METHODS", ("lsh", "itq"))
+    return X
+
+
+def test_names_are_listed_and_found():
+    listed = CliRunner().invoke(app, ["reproduce"])
+    assert listed.exit_code == 0
+    for name, result in RESULTS.items():
+        assert name in listed.stdout
+        module, function = result.path.split(":")
+        assert callable(getattr(__import__(f"{room.__name__}.{module}", fromlist=["x"]), function))
+
+
+def test_unknown_names_and_missing_data_are_errors(tmp_path, monkeypatch):
+    monkeypatch.setenv("HAMMINGBIRD_DATA", str(tmp_path))
+    with pytest.raises(hb.InputError, match="choose from"):
+        room.reproduce("nothing", tmp_path / "out")
+    with pytest.raises(hb.FileError, match="HAMMINGBIRD_DATA"):
+        room.reproduce("sgh-fig4", tmp_path / "out")
+
+
+def test_files_are_found_where_the_variable_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("HAMMINGBIRD_DATA", str(tmp_path))
+    (tmp_path / "sift").mkdir()
+    rows = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    for part in ("base", "query"):
+        file = tmp_path / "sift" / f"sift60k_{part}.bvecs"
+        file.write_bytes(b"".join(np.int32(4).tobytes() + row.tobytes() for row in rows))
+    base, query = sources.sift()
+    np.testing.assert_array_equal(base, rows)
+    assert query.dtype == np.float32
+
+
+def test_recall_over_bits_is_written_with_its_plot(small, tmp_path):
+    room.reproduce("sgh-fig7", tmp_path)
+    content = json.loads((tmp_path / "sgh-fig7.json").read_text())
+    assert (tmp_path / "sgh-fig7.svg").stat().st_size > 1000
+    values = {
+        (r["method"], r["bits"]): r["values"][0]
+        for r in content["records"]
+        if (r["data"], r["metric"]) == ("mnist", "recall100@100")
+    }
+    assert values["itq", 64] > values["itq", 8] > 0
+    before = (tmp_path / "models" / "mnist-itq-8" / "hasher.json").stat().st_mtime_ns
+    assert room.reproduce("sgh-fig7", tmp_path)["records"] == content["records"]
+    assert (tmp_path / "models" / "mnist-itq-8" / "hasher.json").stat().st_mtime_ns == before
+
+
+def test_a_query_is_not_its_own_neighbour(small, tmp_path):
+    own = np.arange(0, 400, 10)
+    ids = retrieval.true_neighbors(tmp_path, "words", small[own], small, "inner", own)
+    assert not (ids == own[:, None]).any()
+    inner = small[own] @ small.T
+    inner[np.arange(len(own)), own] = -np.inf
+    np.testing.assert_array_equal(ids[:, 0], inner.argmax(axis=1))
+
+
+def test_product_quantization_with_a_centre_per_vector_is_exact():
+    """methods.md B11: one subspace and as many centres as vectors give the inner products."""
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(0)
+    X, queries = (rng.standard_normal((n, 6)).astype(np.float32) for n in (256, 5))
+    scores = quantized_scores(queries, X, 8)(0, 5)
+    np.testing.assert_allclose(scores, queries @ X.T, atol=1e-4)
+    with pytest.raises(hb.InputError, match="8 bits"):
+        quantized_scores(queries, X, 12)
