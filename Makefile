@@ -5,7 +5,7 @@ install:
 	.venv/bin/pip install -q ".[all,test,lint]"
 
 test:
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto
 
 lint:
 	.venv/bin/ruff check .

@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from hammingbird.classical.sign import Sign
     from hammingbird.classical.spectral import SpectralHashing
     from hammingbird.codes import hamming, pack, unpack
+    from hammingbird.deep.hasher import DeepHasher
+    from hammingbird.deep.methods.dhn import DHN
+    from hammingbird.deep.methods.distilled import DistilledHash
+    from hammingbird.deep.methods.dpsh import DPSH
+    from hammingbird.deep.methods.hashnet import HashNet
+    from hammingbird.deep.methods.mihash import MIHash
+    from hammingbird.deep.training import Training
     from hammingbird.errors import FileError, HammingbirdError, InputError, MissingExtraError
     from hammingbird.evaluation.evaluate import evaluate, evaluate_scores
     from hammingbird.experiments.compare import compare
     from hammingbird.hasher import Hasher
     from hammingbird.index.rerank import rerank
     from hammingbird.index.scan import Scan
+    from hammingbird.linear import Linear
     from hammingbird.targets import Neighbors, Pairs, Triplets, nearest_vectors
 
 _HOMES = {
@@ -39,6 +47,14 @@ _HOMES = {
     "SemanticHashing": "classical.semantic",
     "Sign": "classical.sign",
     "SpectralHashing": "classical.spectral",
+    "DHN": "deep.methods.dhn",
+    "DPSH": "deep.methods.dpsh",
+    "DeepHasher": "deep.hasher",
+    "DistilledHash": "deep.methods.distilled",
+    "HashNet": "deep.methods.hashnet",
+    "MIHash": "deep.methods.mihash",
+    "Training": "deep.training",
+    "Linear": "linear",
     "hamming": "codes",
     "pack": "codes",
     "unpack": "codes",
@@ -59,16 +75,23 @@ _HOMES = {
 }
 
 __all__ = [
+    "DHN",
+    "DPSH",
     "ITQ",
     "LSH",
     "METHODS",
     "SGH",
     "BinaryAutoencoder",
+    "DeepHasher",
+    "DistilledHash",
     "FileError",
     "HammingbirdError",
+    "HashNet",
     "Hasher",
     "InputError",
     "KMeansHashing",
+    "Linear",
+    "MIHash",
     "MissingExtraError",
     "Neighbors",
     "PCAHash",
@@ -78,6 +101,7 @@ __all__ = [
     "SemanticHashing",
     "Sign",
     "SpectralHashing",
+    "Training",
     "Triplets",
     "compare",
     "evaluate",

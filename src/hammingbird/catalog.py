@@ -53,8 +53,8 @@ class Method:
 
 
 PLUGGED = (
-    "HashNet", "MIHash", "DPSH", "DHN", "CNNH", "DNNH", "DTSH", "DRSH", "DRSCH", "VDSH", "DCH", "DSDH", "DBDH",
-    "GreedyHash", "CSQ",
+    "HashNet", "MIHash", "DPSH", "DHN", "CNNH", "DNNH", "DTSH", "DRSH", "DRSCH", "VDSH",
+    "DCH", "DSDH", "DBDH", "GreedyHash", "CSQ",
 )  # fmt: skip
 """Methods with a row ``<name>_d``: the posterior plug-in added to the method's own objective."""
 

@@ -137,7 +137,8 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
 
     def _parameters(self) -> dict[str, Any]:
         """Constructor arguments to save."""
-        return self.get_params(deep=False)
+        parameters: dict[str, Any] = self.get_params(deep=False)
+        return parameters
 
     def _weights(self) -> dict[str, NDArray[Any]]:
         """Arrays to save that are no attributes, such as a network's."""

@@ -94,7 +94,7 @@ class TestSpectralHashing:
     def reference(self, X, n_bits):
         """The eigenfunctions one by one, from the paper."""
         centred = X - X.mean(axis=0)
-        values, vectors = np.linalg.eigh(np.cov(X.T))
+        _, vectors = np.linalg.eigh(np.cov(X.T))
         V = centred @ vectors[:, ::-1][:, : min(n_bits, X.shape[1])]
         low, high = V.min(axis=0), V.max(axis=0)
         modes = [

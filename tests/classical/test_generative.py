@@ -101,7 +101,7 @@ class TestKMeansHashing:
         codes = corners(2)
         wanted = np.sqrt((codes[:, None] != codes[None]).sum(axis=2))
         moved, value = move_centers(centers, means, shares, wanted, affinity)
-        expected = sum(p * ((c - m) ** 2).sum() for p, c, m in zip(shares, moved, means, strict=True))
+        expected = (shares * ((moved - means) ** 2).sum(axis=1)).sum()
         for i in range(4):
             for j in range(4):
                 gap = np.linalg.norm(moved[i] - moved[j]) - wanted[i, j]

@@ -42,7 +42,14 @@ def fitted(method, clusters, n_bits=12):
     return make(method, n_bits).fit(X, y)
 
 
+# These checks take the longest, and rows of one class differ in parameters alone.
+@pytest.mark.parametrize(
+    "method", list({row.path: row for row in reversed(hb.METHODS.values())}.values()),
+    ids=lambda row: row.name,
+)
 def test_scikit_learn_accepts_it(method):
+    if method.extra == "deep":
+        pytest.importorskip("torch")
     n_bits = None if method.make().n_bits is None else 2
     with pytest.MonkeyPatch.context() as patch:
         # SciPy looks for an array API setting that scikit-learn's checks need; its absence warns.
@@ -156,13 +163,11 @@ def test_impossible_numbers_of_bits_are_refused(method, clusters, n_bits):
 
 def test_more_bits_than_the_method_gives_are_refused_or_given(method, clusters):
     X, y = clusters
-    try:
-        hasher = make(method, 50).fit(X, y)
-    except hb.InputError as error:
-        assert "at most 20 bits" in str(error)
-        assert "LSH" in str(error)
+    if make(method, 50)._max_bits(20) < 50:
+        with pytest.raises(hb.InputError, match=r"at most 20 bits.*LSH"):
+            make(method, 50).fit(X, y)
     else:
-        assert hasher.transform(X).shape == (len(X), 7)
+        assert make(method, 50).fit(X, y).transform(X).shape == (len(X), 7)
 
 
 def test_pipelines_clone_and_pandas_output(method, clusters):
@@ -313,4 +318,4 @@ def test_every_public_name_loads():
     for name in hb.__all__:
         assert getattr(hb, name) is not None
     with pytest.raises(AttributeError):
-        hb.nothing
+        _ = hb.nothing

@@ -15,7 +15,7 @@ from hammingbird.experiments.results import averages
 
 @pytest.fixture
 def data(clusters):
-    X, y = clusters
+    X, _ = clusters
     return X[:240], X[240:]
 
 

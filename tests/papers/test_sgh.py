@@ -11,7 +11,7 @@ from hammingbird.evaluation.metrics import mean, recall_at
 
 
 def test_expected_recall_equals_simulation():
-    """Each neighbour counts ``clip((N - a) / n, 0, 1)``: what shuffling tied items gives on average."""
+    """Each neighbour counts ``clip((N - a) / n, 0, 1)``: what shuffling ties gives on average."""
     rng = np.random.default_rng(0)
     database, queries = (hb.pack(rng.standard_normal((n, 6))) for n in (80, 5))
     ids = np.stack([rng.permutation(80)[:10] for _ in range(5)])

@@ -49,10 +49,9 @@ class SpectralHashing(Hasher):
         self.frequency_ = np.pi * mode[slowest] / width[self.axis_]
 
     def _components(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        components: NDArray[np.floating] = X - self.mean_.astype(X.dtype)
-        components = components @ self.directions_.astype(X.dtype)
-        return components
+        centred: NDArray[np.floating] = X - self.mean_.astype(X.dtype)
+        return np.asarray(centred @ self.directions_.astype(X.dtype))
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         shifted = self._components(X)[:, self.axis_] - self.low_.astype(X.dtype)
-        return np.cos(shifted * self.frequency_.astype(X.dtype))
+        return np.asarray(np.cos(shifted * self.frequency_.astype(X.dtype)))

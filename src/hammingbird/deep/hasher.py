@@ -223,9 +223,9 @@ class TrainedHasher(Hasher):
                 )
             width = self.input_shape_[-1]
             enter = self._enter(torch.zeros(width), torch.ones(()))
-            network = build(
-                copy.deepcopy(self.backbone), enter, tuple(self.input_shape_), self.n_bits_
-            )
+            shape = tuple(self.input_shape_)
+            backbone = copy.deepcopy(self.backbone)
+            network = build(backbone, enter, shape, self.n_bits_, pretrained=False)
             try:
                 network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
             except RuntimeError as error:

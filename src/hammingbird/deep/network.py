@@ -139,13 +139,16 @@ class SmallConvNet(nn.Module):
         return features
 
 
-def build(backbone: Any, enter: nn.Module, shape: Shape, n_bits: int) -> Network:
+def build(
+    backbone: Any, enter: nn.Module, shape: Shape, n_bits: int, *, pretrained: bool = True
+) -> Network:
     """Put a network together.
 
     ``backbone`` is None (a linear layer), ``"mlp"``, ``"cnn"``, ``"timm:NAME"``, ``"hf:NAME"`` or a
     module of the user's that maps vectors [m, d] or images [m, c, h, w] to features [m, f].
+    ``pretrained=False`` leaves out the weights of named models, where others follow anyway.
     """
-    body = _backbone(backbone, shape)
+    body = _backbone(backbone, shape, pretrained)
     width = _width(body, shape)
     head = nn.Linear(width, n_bits)
     nn.init.normal_(head.weight, std=math.sqrt(1.0 / width))
@@ -153,7 +156,7 @@ def build(backbone: Any, enter: nn.Module, shape: Shape, n_bits: int) -> Network
     return Network(enter, body, head)
 
 
-def _backbone(backbone: Any, shape: Shape) -> nn.Module:
+def _backbone(backbone: Any, shape: Shape, pretrained: bool) -> nn.Module:
     if isinstance(backbone, nn.Module):
         return backbone
     if backbone is None:
@@ -166,19 +169,23 @@ def _backbone(backbone: Any, shape: Shape) -> nn.Module:
         if backbone == "cnn":
             return SmallConvNet(shape[2])
         kind, _, model = backbone.partition(":")
-        return _timm(model, shape) if kind == "timm" else _huggingface(model)
+        if kind == "timm":
+            return _timm(model, shape, pretrained)
+        return _huggingface(model, pretrained)
     raise InputError(
         f"backbone must be None, 'mlp', 'cnn', 'timm:NAME', 'hf:NAME' or a torch module, "
         f"got {backbone!r}"
     )
 
 
-def _timm(name: str, shape: Shape) -> nn.Module:
+def _timm(name: str, shape: Shape, pretrained: bool) -> nn.Module:
     try:
         import timm
     except ImportError as error:
         raise MissingExtraError("timm", "timm") from error
-    model: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, in_chans=shape[2])
+    model: nn.Module = timm.create_model(
+        name, pretrained=pretrained, num_classes=0, in_chans=shape[2]
+    )
     return model
 
 
@@ -195,12 +202,14 @@ class _Pooled(nn.Module):
         return found.last_hidden_state[:, 0] if pooled is None else pooled.flatten(1)
 
 
-def _huggingface(name: str) -> nn.Module:
+def _huggingface(name: str, pretrained: bool) -> nn.Module:
     try:
-        from transformers import AutoModel
+        from transformers import AutoConfig, AutoModel
     except ImportError as error:
         raise MissingExtraError("transformers", "hf") from error
-    return _Pooled(AutoModel.from_pretrained(name))
+    if pretrained:
+        return _Pooled(AutoModel.from_pretrained(name))
+    return _Pooled(AutoModel.from_config(AutoConfig.from_pretrained(name)))
 
 
 @torch.no_grad()

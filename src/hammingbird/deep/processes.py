@@ -43,7 +43,10 @@ class Processes:
         return self.accelerator.prepare_model(network)
 
     def share(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the process's own rows of a batch; all shares are equally long, so some rows come twice."""
+        """Return the process's own rows of a batch.
+
+        All shares are equally long, so some rows may come twice.
+        """
         each = -(-len(rows) // self.count)
         return np.resize(rows, each * self.count)[self.rank * each : (self.rank + 1) * each]
 

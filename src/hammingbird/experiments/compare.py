@@ -76,13 +76,13 @@ def compare(
     query_limit: int | None = None,
     allow_overlap: bool = False,
 ) -> dict[str, Any]:
-    """Compare methods; write ``results.json``, ``results.csv``, ``report.html`` and ``overview.svg``.
+    """Compare methods; write results.json, results.csv, report.html and overview.svg.
 
     Beside the methods asked for, the results always hold the float vectors' own ranking (the
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
     length. The database is the training part if it is left out. ``metrics`` adds names to the
-    default ones; ``parameters`` are set on every method that has them. Cells that ``out`` holds already are kept, so a stopped run goes on; a folder of
-    other data is refused.
+    default ones; ``parameters`` are set on every method that has them. Cells that ``out`` holds
+    already are kept, so a stopped run goes on; a folder of other data is refused.
     """
     task = _task(train, query, database, relevance, query_limit, allow_overlap)
     cells = _cells(methods, bits, seeds, task.train.X.shape[1])
@@ -174,7 +174,9 @@ def _check_settings(settings: dict[str, Any], methods: Sequence[str]) -> None:
     """Refuse a parameter that no method has: it is a slip of the pen."""
     known = {name for method in methods for name in catalog.make(method).get_params(deep=False)}
     for name in settings.keys() - known:
-        raise InputError(f"none of the methods has a parameter {name!r}: {', '.join(sorted(known))}")
+        raise InputError(
+            f"none of the methods has a parameter {name!r}: {', '.join(sorted(known))}"
+        )
 
 
 def _claim(out: Path, task: Task, settings: dict[str, Any]) -> None:
@@ -189,7 +191,9 @@ def _claim(out: Path, task: Task, settings: dict[str, Any]) -> None:
     if note.exists():
         theirs = read_manifest(note, "run")
         if {name: theirs.get(name) for name in mine} != mine:
-            raise FileError(f"{out} holds a run on other data, relevance or parameters: choose another --out")
+            raise FileError(
+                f"{out} holds a run on other data, relevance or parameters: choose another --out"
+            )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileError(f"{out} exists and is not a run of compare: choose another --out")
     else:
@@ -216,15 +220,22 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
             np.save(temporary / "query_scores.npy", scores)
 
         seconds = {"fit": fitted - start, "encode": encoded - fitted}
-        manifest = {"method": cell.method, "n_bits": cell.bits, "seed": cell.seed}
-        save_folder(folder, "cell", {**manifest, "seconds": seconds}, write)
+        done = {"method": cell.method, "n_bits": cell.bits, "seed": cell.seed, "seconds": seconds}
+        save_folder(folder, "cell", done, write)
         hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
     manifest, path = load_folder(folder, "cell")
-    query, database, query_scores = (
-        np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("query", "database", "query_scores")
+
+    def read(name: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        return array
+
+    return Codes(
+        query=read("query"),
+        database=read("database"),
+        query_scores=read("query_scores"),
+        seconds=manifest["seconds"],
+        fingerprint=fingerprint(manifest),
     )
-    return Codes(query, database, query_scores, manifest["seconds"], fingerprint(manifest))
 
 
 def _measured(out: Path, name: str, task: Task, asked: Sequence[str], measure: Any) -> Measures:

@@ -48,7 +48,7 @@ class Task:
         if 2 * self.overlap > len(self.query.X) and not self.allow_overlap:
             raise InputError(
                 f"{self.overlap} of {len(self.query.X)} queries are rows of the database, and "
-                "would find themselves: give other queries, or allow the overlap (--allow-overlap), "
+                "would find themselves: give other queries, or allow it (--allow-overlap), "
                 "which leaves each query's own row out of its results"
             )
         _parse(self.rule)

@@ -58,7 +58,7 @@ class DistilledHash(PaperMethod):
         asymmetric: float = 0.5,
         n_neighbors: int = 20,
         max_rows: int = 50_000,
-        prefixes: Sequence[int] = (),
+        prefixes: Sequence[int] | None = None,
         **training: Any,
     ) -> None:
         super().__init__(n_bits, **training)

@@ -128,7 +128,7 @@ class GaussianReconstruction(Objective):
 
     @torch.no_grad()
     def linear_decoder(self) -> tuple[Tensor, Tensor]:
-        """The decoder [n_bits, d] and offset [d] for codes in {-1, +1}, in the units of the data."""
+        """The decoder [n_bits, d] and offset [d] for codes in {-1, +1}, in the data's units."""
         decoder, shift = self.decoder * self.unit, self.shift * self.unit + self.offset
         if self.bits:
             return decoder / 2, shift + decoder.sum(dim=0) / 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from hammingbird.errors import MissingExtraError
@@ -37,15 +39,19 @@ def draw(path: Path, panels: list[Panel]) -> None:
         raise MissingExtraError("matplotlib", "report") from error
     with rc_context({"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "hammingbird"}):
         figure = Figure(figsize=(2.6 * len(panels), 2.9), layout="constrained")
-        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        every = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel in zip(every, panels, strict=True):
             for line in panel.lines:
                 axes.plot(*zip(*line.points, strict=True), marker="o", markersize=2.5,
                           linewidth=1.2, label=line.name)
             axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
             if panel.log_x:
                 axes.set_xscale("log")
+                axes.minorticks_off()
             axes.grid(alpha=0.3)
         handles, names = axes.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None})
+        text = StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    with replacing(path) as temporary:
+        temporary.write_text(re.sub(r"(\d\.\d\d)\d+", r"\1", text.getvalue()), "utf-8")

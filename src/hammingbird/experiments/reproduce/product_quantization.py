@@ -1,4 +1,4 @@
-"""Product quantization (Jegou, Douze and Schmid, TPAMI 2011) with FAISS: a baseline, not a hasher."""
+"""Product quantization (Jegou et al., TPAMI 2011) with FAISS: a baseline, not a hasher."""
 
 from __future__ import annotations
 

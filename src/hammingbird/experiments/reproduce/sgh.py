@@ -75,7 +75,8 @@ def time_to_error(out: Path) -> dict[str, Any]:
         itq_seconds, itq = _timed(lambda b=bits: ITQ(b, random_state=SEED).fit(X))
         runs = []
         for steps in (100, 200, 400, 800, 2500):
-            taken, sgh = _timed(lambda b=bits, s=steps: SGH(b, max_iter=s, random_state=SEED).fit(X))
+            sgh = SGH(bits, max_iter=steps, random_state=SEED)
+            taken, _ = _timed(lambda hasher=sgh: hasher.fit(X))
             runs.append({"steps": steps, "seconds": taken, "error": _fair(sgh, X)})
         reached = next((run["seconds"] for run in runs if run["error"] <= goal), None)
         records.append(
@@ -143,7 +144,6 @@ def recall_by_bits(out: Path) -> dict[str, Any]:
                      if (r["data"], r["method"], r["metric"]) == (data, method, "recall100@100")])
                 for method in METHODS
             ],
-            log_x=True,
         )
         for data in ("mnist", "sift")
     ]
@@ -197,7 +197,10 @@ def _curve(
 
 def _lines(records: list[dict[str, Any]], data: str, bits: int, k: int) -> list[Line]:
     return [
-        Line(r["method"].upper().replace("X.UH", "x.Uh"), list(zip(RANKS, r["values"], strict=True)))
+        Line(
+            r["method"].upper().replace("X.UH", "x.Uh"),
+            list(zip(RANKS, r["values"], strict=True)),
+        )
         for r in records
         if (r["data"], r["bits"], r["metric"]) == (data, bits, f"recall{k}")
     ]
