@@ -118,7 +118,9 @@ def main() -> None:
         f"peak memory of the process before the loop {peak:.0f} MB"
     )
     if args.out:
-        args.out.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        args.out.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(record, indent=1) + "\n"
+        (args.out / "evaluation.json").write_text(text, "utf-8")
 
 
 def check(
