@@ -119,7 +119,7 @@ def test_a_drawn_neuron_has_the_mean_and_slope_of_its_probability():
                                         {"derivative": "exact", "stochastic": False}])
 def test_it_reconstructs(clusters, parameters):
     X, _ = clusters
-    hasher = DeepSGH(8, epochs=60, batch_size=100, random_state=0, **parameters).fit(X)
+    hasher = DeepSGH(8, epochs=30, batch_size=100, random_state=0, **parameters).fit(X)
     rest = X - hasher.decode(hasher.transform(X))
     assert (rest**2).sum() < 0.6 * ((X - X.mean(axis=0)) ** 2).sum()
     decoded = hasher.decode(hasher.transform(X[:5]))
@@ -156,7 +156,7 @@ def test_two_classes_and_strong_supervision_give_antipodal_codes():
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2
     X = rng.standard_normal((200, 6)) + 4 * y[:, None]
-    hasher = DeepSGH(8, supervision=1000.0, epochs=60, batch_size=100, random_state=0).fit(X, y)
+    hasher = DeepSGH(8, supervision=1000.0, epochs=30, batch_size=100, random_state=0).fit(X, y)
     codes = hasher.transform(X)
     distances = hb.hamming(codes, codes)
     assert distances[np.ix_(y == 0, y == 1)].mean() > 7

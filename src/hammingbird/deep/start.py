@@ -1,4 +1,4 @@
-"""Where an unsupervised linear layer starts: principal components, rotated at random."""
+"""Where an unsupervised linear layer starts, and which rows are near each other."""
 
 from __future__ import annotations
 
@@ -7,35 +7,47 @@ import torch
 from torch import Tensor
 
 from hammingbird.deep.network import Network
+from hammingbird.deep.relaxations import sign
 from hammingbird.deep.source import Source
 
 ROWS = 20_000
-"""Evenly spaced rows that the components are taken from."""
+"""Evenly spaced rows that the start is fitted to."""
+ROUNDS = 20
+"""Turns of iterative quantization; the authors' 50 gain little more."""
 
 
 @torch.no_grad()
 def start_from_components(network: Network, source: Source, rng: np.random.RandomState) -> None:
-    """Set the hash layer of a linear network to rotated principal components of unit variance.
+    """Set the hash layer of a linear network to iterative quantization's directions.
 
-    Beyond one bit per dimension, further rotations of all components are added.
+    Principal components, rotated so that signs fit them best (Gong and Lazebnik, CVPR 2011), of
+    unit variance on average. Beyond one bit per dimension, further random rotations of all
+    components are fitted and added.
     """
     if not network.is_linear:
         return
     rows = np.unique(np.linspace(0, len(source) - 1, min(ROWS, len(source))).astype(np.int64))
-    scatter = torch.zeros(())
-    for inputs in source.fetch(np.array_split(rows, 1 + len(rows) // 2048)):
-        entered = network.enter(inputs)
-        scatter = scatter + entered.T @ entered
-    components = torch.linalg.eigh(scatter).eigenvectors.flip(1)
+    parts = np.array_split(rows, 1 + len(rows) // 2048)
+    Z = torch.cat([network.enter(inputs) for inputs in source.fetch(parts)])
+    components = torch.linalg.eigh(Z.T @ Z).eigenvectors.flip(1)
     n_bits, d = network.head.weight.shape
     blocks = []
     for first in range(0, n_bits, d):
-        k = min(d, n_bits - first)
-        rotation, _ = np.linalg.qr(rng.standard_normal((k, k)))
-        blocks.append(components[:, :k] @ torch.from_numpy(rotation).float())
+        directions = components[:, : min(d, n_bits - first)]
+        blocks.append(directions @ _best_rotation(Z @ directions, rng))
     weights = torch.cat(blocks, dim=1)
-    variance = torch.einsum("ik,ij,jk->", weights, scatter, weights) / (len(rows) * n_bits)
-    network.head.weight.copy_(weights.T / variance.sqrt().clamp(min=1e-12))
+    size = (Z @ weights).square().mean().sqrt().clamp(min=1e-12)
+    network.head.weight.copy_(weights.T / size)
+
+
+def _best_rotation(V: Tensor, rng: np.random.RandomState) -> Tensor:
+    """The rotation that brings ``V`` [n, k] closest to its signs, from a random one."""
+    k = V.shape[1]
+    rotation = torch.from_numpy(np.linalg.qr(rng.standard_normal((k, k)))[0]).to(V.dtype)
+    for _ in range(ROUNDS):
+        left, _, right = torch.linalg.svd(V.T @ sign(V @ rotation))
+        rotation = left @ right
+    return rotation
 
 
 def nearest_rows(source: Source, k: int, chunk: int = 1024) -> tuple[Tensor, Tensor]:

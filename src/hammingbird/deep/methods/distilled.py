@@ -23,9 +23,9 @@ from hammingbird.targets import Neighbors
 class DistilledHash(PaperMethod):
     """Codes whose order of neighbours is that of the float vectors; needs no labels.
 
-    Batches hold rows with their nearest neighbours. A linear layer starts from rotated principal
-    components and is trained with signs forward and a straight-through gradient backward. It serves
-    Hamming distance and asymmetric search alike.
+    Batches hold rows with their nearest neighbours. A linear layer starts from iterative
+    quantization and is trained with signs forward and a straight-through gradient backward. It
+    serves Hamming distance and asymmetric search alike.
 
     Parameters
     ----------
