@@ -260,8 +260,13 @@ class TestTraining:
 
     @pytest.mark.parametrize(
         "parameters",
-        [{"derivative": "none"}, {"max_iter": 0}, {"batch_size": 2.5}, {"learning_rate": 0},
-         {"rho": -1.0}],
+        [
+            {"derivative": "none"},
+            {"max_iter": 0},
+            {"batch_size": 2.5},
+            {"learning_rate": 0},
+            {"rho": -1.0},
+        ],
     )
     def test_impossible_parameters(self, clusters, parameters):
         with pytest.raises(hb.InputError):

@@ -44,7 +44,8 @@ def fitted(method, clusters, n_bits=12):
 
 # These checks take the longest, and rows of one class differ in parameters alone.
 @pytest.mark.parametrize(
-    "method", list({row.path: row for row in reversed(hb.METHODS.values())}.values()),
+    "method",
+    list({row.path: row for row in reversed(hb.METHODS.values())}.values()),
     ids=lambda row: row.name,
 )
 def test_scikit_learn_accepts_it(method):

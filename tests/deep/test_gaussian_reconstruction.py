@@ -115,8 +115,10 @@ def test_a_drawn_neuron_has_the_mean_and_slope_of_its_probability():
     torch.testing.assert_close(logits.grad[0], 2 * q * (1 - q))
 
 
-@pytest.mark.parametrize("parameters", [{}, {"scale": True}, {"backbone": "mlp"},
-                                        {"derivative": "exact", "stochastic": False}])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"scale": True}, {"backbone": "mlp"}, {"derivative": "exact", "stochastic": False}],
+)
 def test_it_reconstructs(clusters, parameters):
     X, _ = clusters
     hasher = DeepSGH(8, epochs=30, batch_size=100, random_state=0, **parameters).fit(X)
@@ -145,9 +147,7 @@ def test_labels_and_pairs_are_learned(clusters):
     basic = DeepSGH(16, **options).fit(X)
     for given in (y, pairs):
         assert gap(DeepSGH(16, supervision=100.0, **options).fit(X, given)) > gap(basic)
-    np.testing.assert_array_equal(
-        DeepSGH(16, **options).fit(X, y).transform(X), basic.transform(X)
-    )
+    np.testing.assert_array_equal(DeepSGH(16, **options).fit(X, y).transform(X), basic.transform(X))
     with pytest.raises(hb.InputError, match="needs y"):
         DeepSGH(16, supervision=1.0).fit(X)
 
@@ -168,13 +168,12 @@ def test_saved_hashers_decode(clusters, tmp_path):
     hasher = DeepSGH(8, epochs=2, random_state=0).fit(X)
     hasher.save(tmp_path / "model")
     codes = hasher.transform(X)
-    np.testing.assert_array_equal(
-        hb.load(tmp_path / "model").decode(codes), hasher.decode(codes)
-    )
+    np.testing.assert_array_equal(hb.load(tmp_path / "model").decode(codes), hasher.decode(codes))
 
 
-@pytest.mark.parametrize("parameters", [{"derivative": "x"}, {"values": "x"}, {"rho": 0.0},
-                                        {"scale_deviation": 0.0}])
+@pytest.mark.parametrize(
+    "parameters", [{"derivative": "x"}, {"values": "x"}, {"rho": 0.0}, {"scale_deviation": 0.0}]
+)
 def test_impossible_parameters(parameters):
     with pytest.raises(hb.InputError):
         GaussianReconstruction(**parameters)

@@ -149,9 +149,7 @@ def fit_centers(
     return centers, objective
 
 
-def _nearest(
-    V: NDArray[np.floating], centers: NDArray[np.float64]
-) -> NDArray[np.int64]:
+def _nearest(V: NDArray[np.floating], centers: NDArray[np.float64]) -> NDArray[np.int64]:
     here = centers.astype(V.dtype)
     return np.concatenate(
         [squared_distances(chunk.values, here).argmin(axis=1) for chunk in row_chunks(V)]
@@ -189,7 +187,5 @@ def squared_distances(
     V: NDArray[np.floating], centers: NDArray[np.floating]
 ) -> NDArray[np.floating]:
     """Squared distances [n, centres], less each vector's own squared length."""
-    found: NDArray[np.floating] = (
-        np.einsum("ij,ij->i", centers, centers) - 2 * V @ centers.T
-    )
+    found: NDArray[np.floating] = np.einsum("ij,ij->i", centers, centers) - 2 * V @ centers.T
     return found

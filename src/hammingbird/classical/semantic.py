@@ -88,12 +88,18 @@ class SemanticHashing(Hasher):
             )
             second = train_machine(
                 lambda: expit(visible() @ first[0] + first[1]),
-                self.hidden, self.n_bits_, self.pretraining, rng, gaussian=False,
+                self.hidden,
+                self.n_bits_,
+                self.pretraining,
+                rng,
+                gaussian=False,
             )
             layers = [*first, *second]
             self.error_ = self._fine_tune(layers, visible, rng)
         self.hidden_weights_, self.hidden_bias_, self.code_weights_ = (
-            layers[0], layers[1], layers[3]
+            layers[0],
+            layers[1],
+            layers[3],
         )
         self.median_ = np.zeros(self.n_bits_, np.float32)
         logits = [self._project(chunk.values) for chunk in row_chunks(X)]
@@ -120,8 +126,14 @@ class SemanticHashing(Hasher):
             d_code = d_h2 @ V_up.T * code * (1 - code)
             d_h1 = d_code @ V.T * h1 * (1 - h1)
             gradients = [
-                x.T @ d_h1, d_h1.sum(0), h1.T @ d_code, d_code.sum(0),
-                code.T @ d_h2, d_h2.sum(0), h2.T @ d_out, d_out.sum(0),
+                x.T @ d_h1,
+                d_h1.sum(0),
+                h1.T @ d_code,
+                d_code.sum(0),
+                code.T @ d_h2,
+                d_h2.sum(0),
+                h2.T @ d_out,
+                d_out.sum(0),
             ]
             adam.step(parameters, gradients, 1e-3 * (1 - step / self.max_iter))
         return errors
@@ -166,7 +178,9 @@ def train_machine(
         again = expit(back @ weights + hidden_bias)
         n = np.float32(len(v))
         slopes = [
-            (v.T @ on - back.T @ again) / n, (on - again).mean(axis=0), (v - back).mean(axis=0)
+            (v.T @ on - back.T @ again) / n,
+            (on - again).mean(axis=0),
+            (v - back).mean(axis=0),
         ]
         parts = (weights, hidden_bias, visible_bias)
         for part, move, slope in zip(parts, moves, slopes, strict=True):

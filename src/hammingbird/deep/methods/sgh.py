@@ -35,7 +35,10 @@ class DeepSGH(PaperMethod, LinearDecoder):
 
     supervised: ClassVar[bool] = False
     training_defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 20, "batch_size": 500, "learning_rate": 1e-2, "weight_decay": 0.0,
+        "epochs": 20,
+        "batch_size": 500,
+        "learning_rate": 1e-2,
+        "weight_decay": 0.0,
     }
     decoder_: Any
     offset_: Any

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hammingbird.deep.objective import Batch, Needs, Objective, Problem
 from hammingbird.errors import InputError
@@ -68,8 +68,9 @@ class PairwiseLikelihood(Objective):
         scale = 10 / batch.outputs.shape[1] if self.scale is None else self.scale
         theta = scale * batch.outputs @ others.T
         weights = self._weights(batch, similar, known)
-        losses = softplus(theta) - similar * theta
-        return (weights * losses).sum() / weights.sum().clamp(min=torch.finfo(theta.dtype).tiny)
+        # softplus(theta) - s theta, stable and in one pass
+        total = binary_cross_entropy_with_logits(theta, similar, weights, reduction="sum")
+        return total / weights.sum().clamp(min=torch.finfo(theta.dtype).tiny)
 
     def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         if not self.has_bank:

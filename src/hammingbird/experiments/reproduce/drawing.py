@@ -42,8 +42,13 @@ def draw(path: Path, panels: list[Panel]) -> None:
         every = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel in zip(every, panels, strict=True):
             for line in panel.lines:
-                axes.plot(*zip(*line.points, strict=True), marker="o", markersize=2.5,
-                          linewidth=1.2, label=line.name)
+                axes.plot(
+                    *zip(*line.points, strict=True),
+                    marker="o",
+                    markersize=2.5,
+                    linewidth=1.2,
+                    label=line.name,
+                )
             axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
             if panel.log_x:
                 axes.set_xscale("log")

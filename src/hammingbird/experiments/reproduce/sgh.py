@@ -51,10 +51,18 @@ def error_by_examples(out: Path) -> dict[str, Any]:
     for protocol in ("official", "fair"):
         panels = [
             Panel(
-                f"{bits} bits", "examples seen", "half squared error",
+                f"{bits} bits",
+                "examples seen",
+                "half squared error",
                 [
-                    Line(name, [(r["examples"], r[protocol]) for r in records
-                                if (r["method"], r["bits"]) == (name, bits)])
+                    Line(
+                        name,
+                        [
+                            (r["examples"], r[protocol])
+                            for r in records
+                            if (r["method"], r["bits"]) == (name, bits)
+                        ],
+                    )
                     for name in ("ITQ", "SGH")
                 ],
                 log_x=True,
@@ -91,7 +99,9 @@ def time_to_error(out: Path) -> dict[str, Any]:
         )
     panels = [
         Panel(
-            f"{r['bits']} bits", "training seconds", "half squared error",
+            f"{r['bits']} bits",
+            "training seconds",
+            "half squared error",
             [
                 Line("BA", [(r["ba"]["seconds"], r["ba"]["error"])]),
                 Line("ITQ", [(r["itq"]["seconds"], r["itq"]["error"])]),
@@ -138,10 +148,18 @@ def recall_by_bits(out: Path) -> dict[str, Any]:
                     records.append(_curve(data, method, bits, f"recall{k}@100", [value]))
     panels = [
         Panel(
-            data, "bits", "Recall 100@100",
+            data,
+            "bits",
+            "Recall 100@100",
             [
-                Line(method.upper(), [(r["bits"], r["values"][0]) for r in records
-                     if (r["data"], r["method"], r["metric"]) == (data, method, "recall100@100")])
+                Line(
+                    method.upper(),
+                    [
+                        (r["bits"], r["values"][0])
+                        for r in records
+                        if (r["data"], r["method"], r["metric"]) == (data, method, "recall100@100")
+                    ],
+                )
                 for method in METHODS
             ],
         )
@@ -188,11 +206,14 @@ def _codes(
     return hasher.transform(queries), hasher.transform(X)
 
 
-def _curve(
-    data: str, method: str, bits: int, metric: str, values: list[float]
-) -> dict[str, Any]:
-    return {"data": data, "method": method, "bits": bits, "metric": metric,
-            "values": [round(value, 5) for value in values]}
+def _curve(data: str, method: str, bits: int, metric: str, values: list[float]) -> dict[str, Any]:
+    return {
+        "data": data,
+        "method": method,
+        "bits": bits,
+        "metric": metric,
+        "values": [round(value, 5) for value in values],
+    }
 
 
 def _lines(records: list[dict[str, Any]], data: str, bits: int, k: int) -> list[Line]:
@@ -206,11 +227,14 @@ def _lines(records: list[dict[str, Any]], data: str, bits: int, k: int) -> list[
     ]
 
 
-def _errors(
-    method: str, bits: int, examples: int, official: float, fair: float
-) -> dict[str, Any]:
-    return {"method": method, "bits": bits, "examples": examples,
-            "official": round(official, 3), "fair": round(fair, 3)}
+def _errors(method: str, bits: int, examples: int, official: float, fair: float) -> dict[str, Any]:
+    return {
+        "method": method,
+        "bits": bits,
+        "examples": examples,
+        "official": round(official, 3),
+        "fair": round(fair, 3),
+    }
 
 
 def _fair(hasher: Any, X: Vectors) -> float:
