@@ -195,6 +195,17 @@ def test_errors_are_one_line_that_says_what_to_do(files, arguments, code, says):
         assert "\n" not in text
 
 
+def test_a_method_whose_library_is_missing_names_the_extra(files, tmp_path):
+    script = (
+        "import sys; sys.modules['torch'] = None; from hammingbird import cli; "
+        "sys.argv = ['hammingbird', 'fit', 'mihash', '--train', 'train.npz', '--out', 'm']; "
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pip install 'hammingbird[deep]'" in " ".join(done.stderr.split())
+
+
 def test_codes_of_different_models_are_never_compared(files):
     for seed in (0, 1):
         run("fit", "lsh", "--train", "train.npz", "--bits", 12, "--out", f"m{seed}", "--seed", seed)

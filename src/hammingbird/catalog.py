@@ -9,7 +9,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal
 
-from hammingbird.errors import FileError, InputError
+from hammingbird.errors import FileError, InputError, MissingExtraError
 from hammingbird.hasher import Hasher
 from hammingbird.storage import load_folder
 
@@ -33,9 +33,14 @@ class Method:
 
     @property
     def hasher_class(self) -> type[Hasher]:
-        """The class, imported now."""
+        """The class, imported now; :class:`MissingExtraError` if its library is not there."""
         module, name = self.path.split(":")
-        loaded: type[Hasher] = getattr(import_module(f"hammingbird.{module}"), name)
+        try:
+            loaded: type[Hasher] = getattr(import_module(f"hammingbird.{module}"), name)
+        except ModuleNotFoundError as error:
+            if self.extra and error.name and not error.name.startswith("hammingbird"):
+                raise MissingExtraError(error.name, self.extra) from error
+            raise
         return loaded
 
     def make(self, n_bits: int | None = None, random_state: int | None = None) -> Hasher:
