@@ -109,6 +109,26 @@ def test_many_threads_equal_one(level, n_bits, n_queries):
     equal(_native.best(weights, database, n_bits, 50, 4), twin.best(weights, database, n_bits, 50))
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("n_bits", [8, 30, 64, 128])
+@pytest.mark.parametrize("kind", ["normal", "uneven", "huge", "tiny", "tied", "zero"])
+def test_no_best_row_is_passed_over(level, n_bits, kind):
+    """After the first block, rounded scores choose the rows that are scored."""
+    rng = np.random.default_rng(n_bits)
+    database = np.packbits(rng.normal(size=(20_000, n_bits)) > 1, axis=1)
+    weights = rng.normal(size=(5, n_bits)).astype(np.float32)
+    weights *= {"huge": 1e36, "tiny": 1e-38, "zero": 0}.get(kind, 1)
+    if kind == "uneven":
+        weights *= 10.0 ** rng.integers(-6, 6, n_bits)
+    if kind == "tied":
+        weights = np.sign(weights)
+    _native.set_level(level)
+    for k in (1, 30, 3000):
+        equal(
+            _native.best(weights, database, n_bits, k, 2), twin.best(weights, database, n_bits, k)
+        )
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_databases_sorted_by_distance(order):
     """The bound falls as late as it can, or at once."""

@@ -40,11 +40,14 @@ struct Level {
   // Distances of all rows of a block.
   void (*distances)(const uint64_t* block, size_t groups, size_t words, const uint64_t* query,
                     uint16_t* out);
-  // Scores of 16 rows, bytes[byte * 16 + row], with half-byte tables halves[byte * 32 + value]
-  // (16 high, 16 low) or byte tables whole[byte * 256 + value].
+  // Scores of groups of 64 rows, bytes[(group * width + byte) * 64 + row], with half-byte tables
+  // halves[byte * 32 + value] (16 high, 16 low) or byte tables whole[byte * 256 + value].
   void (*score)(const uint8_t* bytes, size_t groups, size_t width, const float* halves,
                 const float* whole, float* out);
   bool whole_bytes;  // which of the two tables `score` reads
+  // Of the same groups, the rows whose losses[byte * 32 + value] add up to less than 255; or null.
+  void (*promising)(const uint8_t* bytes, size_t groups, size_t width, const uint8_t* losses,
+                    uint64_t* masks);
 };
 
 inline uint64_t load_word(const void* address) {
@@ -63,6 +66,8 @@ inline uint64_t count_ones(uint64_t x) {
   return (x * 0x0101010101010101u) >> 56;
 #endif
 }
+
+inline size_t lowest_one(uint64_t x) { return count_ones((x & (0 - x)) - 1); }
 
 // Word `w` of a row of `width` bytes, never reading outside of the row.
 inline uint64_t word_of(const uint8_t* row, size_t width, size_t w) {
@@ -134,11 +139,11 @@ void distances_groups(const uint64_t* block, size_t groups, size_t words, const 
 }
 
 inline void score_whole(const uint8_t* bytes, size_t groups, size_t width, const float*,
-                 const float* whole, float* out) {
-  for (size_t g = 0; g < groups; ++g, bytes += 16 * width, out += 16) {
-    float sums[16] = {};
+                        const float* whole, float* out) {
+  for (size_t g = 0; g < groups; ++g, bytes += 64 * width, out += 64) {
+    float sums[64] = {};
     for (size_t j = 0; j < width; ++j)
-      for (size_t i = 0; i < 16; ++i) sums[i] += whole[j * 256 + bytes[j * 16 + i]];
+      for (size_t i = 0; i < 64; ++i) sums[i] += whole[j * 256 + bytes[j * 64 + i]];
     std::memcpy(out, sums, sizeof sums);
   }
 }
@@ -155,20 +160,20 @@ inline const std::vector<Level>& levels() {
   static const std::vector<Level> all = [] {
     std::vector<Level> found;  // slowest first
     found.push_back({"portable", lay_out_portable, next_hit_groups<group_portable>, nullptr, distances_groups<group_portable>,
-                     score_whole, true});
+                     score_whole, true, nullptr});
 #if HB_NEON
     found.push_back({"neon", lay_out_portable, next_hit_groups<group_neon>, nullptr, distances_groups<group_neon>, score_whole,
-                     true});
+                     true, nullptr});
 #endif
 #if HB_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2"))
       found.push_back(
-          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true});
+          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true, promising_avx2});
     if (__builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
       found.push_back(
-          {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false});
+          {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false, promising_avx512});
 #endif
     return found;
   }();

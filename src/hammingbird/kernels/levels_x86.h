@@ -163,35 +163,73 @@ HB_AVX512 void distances_avx512(const uint64_t* block, size_t groups, size_t wor
   }
 }
 
-template <size_t stretch>
-HB_AVX512 __attribute__((always_inline)) inline void score_groups_avx512(const uint8_t* bytes,
-                                                                         size_t width,
-                                                                         const float* halves,
-                                                                         float* out) {
-  __m512 sums[stretch];
-  for (size_t s = 0; s < stretch; ++s) sums[s] = _mm512_setzero_ps();
-  for (size_t j = 0; j < width; ++j) {
-    const __m512 high = _mm512_loadu_ps(halves + j * 32);
-    const __m512 low = _mm512_loadu_ps(halves + j * 32 + 16);
-    for (size_t s = 0; s < stretch; ++s) {
-      const auto* address = reinterpret_cast<const __m128i*>(bytes + (s * width + j) * 16);
-      const __m512i values = _mm512_cvtepu8_epi32(_mm_loadu_si128(address));
-      // The permutation reads the low four bits of each value only.
-      const __m512 first = _mm512_permutexvar_ps(_mm512_srli_epi32(values, 4), high);
-      const __m512 second = _mm512_permutexvar_ps(values, low);
-      sums[s] = _mm512_add_ps(sums[s], _mm512_add_ps(first, second));
+HB_AVX512 inline void score_avx512(const uint8_t* bytes, size_t groups, size_t width,
+                                   const float* halves, const float*, float* out) {
+  for (size_t g = 0; g < groups; ++g, bytes += 64 * width, out += 64) {
+    __m512 sums[4];
+    for (size_t s = 0; s < 4; ++s) sums[s] = _mm512_setzero_ps();
+    for (size_t j = 0; j < width; ++j) {
+      const __m512 high = _mm512_loadu_ps(halves + j * 32);
+      const __m512 low = _mm512_loadu_ps(halves + j * 32 + 16);
+      for (size_t s = 0; s < 4; ++s) {
+        const auto* address = reinterpret_cast<const __m128i*>(bytes + j * 64 + s * 16);
+        const __m512i values = _mm512_cvtepu8_epi32(_mm_loadu_si128(address));
+        // The permutation reads the low four bits of each value only.
+        const __m512 first = _mm512_permutexvar_ps(_mm512_srli_epi32(values, 4), high);
+        const __m512 second = _mm512_permutexvar_ps(values, low);
+        sums[s] = _mm512_add_ps(sums[s], _mm512_add_ps(first, second));
+      }
     }
+    for (size_t s = 0; s < 4; ++s) _mm512_storeu_ps(out + s * 16, sums[s]);
   }
-  for (size_t s = 0; s < stretch; ++s) _mm512_storeu_ps(out + s * 16, sums[s]);
 }
 
-HB_AVX512 inline void score_avx512(const uint8_t* bytes, size_t groups, size_t width, const float* halves,
-                            const float*, float* out) {
-  size_t g = 0;
-  for (; g + 4 <= groups; g += 4)
-    score_groups_avx512<4>(bytes + g * width * 16, width, halves, out + g * 16);
-  for (; g < groups; ++g)
-    score_groups_avx512<1>(bytes + g * width * 16, width, halves, out + g * 16);
+HB_AVX512 inline void promising_avx512(const uint8_t* bytes, size_t groups, size_t width,
+                                       const uint8_t* losses, uint64_t* masks) {
+  const __m512i low = _mm512_set1_epi8(15), all = _mm512_set1_epi8(-1);
+  for (size_t g = 0; g < groups; ++g, bytes += 64 * width) {
+    __m512i sums[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (size_t j = 0; j < width; ++j) {
+      const auto* tables = reinterpret_cast<const __m128i*>(losses + j * 32);
+      const __m512i values = _mm512_loadu_si512(bytes + j * 64);
+      const __m512i first = _mm512_and_si512(_mm512_srli_epi16(values, 4), low);
+      const __m512i second = _mm512_and_si512(values, low);
+      sums[0] = _mm512_adds_epu8(
+          sums[0],
+          _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(tables)), first));
+      sums[1] = _mm512_adds_epu8(
+          sums[1],
+          _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(tables + 1)), second));
+    }
+    masks[g] = _mm512_cmpneq_epu8_mask(_mm512_adds_epu8(sums[0], sums[1]), all);
+  }
+}
+
+HB_AVX2 inline void promising_avx2(const uint8_t* bytes, size_t groups, size_t width,
+                                   const uint8_t* losses, uint64_t* masks) {
+  const __m256i low = _mm256_set1_epi8(15), all = _mm256_set1_epi8(-1);
+  for (size_t g = 0; g < groups; ++g, bytes += 64 * width) {
+    __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    for (size_t j = 0; j < width; ++j) {
+      const auto* tables = reinterpret_cast<const __m128i*>(losses + j * 32);
+      const __m256i high_table = _mm256_broadcastsi128_si256(_mm_loadu_si128(tables));
+      const __m256i low_table = _mm256_broadcastsi128_si256(_mm_loadu_si128(tables + 1));
+      for (size_t s = 0; s < 2; ++s) {
+        const __m256i values =
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes + j * 64 + s * 32));
+        const __m256i first = _mm256_and_si256(_mm256_srli_epi16(values, 4), low);
+        const __m256i second = _mm256_and_si256(values, low);
+        sums[s] = _mm256_adds_epu8(sums[s], _mm256_shuffle_epi8(high_table, first));
+        sums[s] = _mm256_adds_epu8(sums[s], _mm256_shuffle_epi8(low_table, second));
+      }
+    }
+    uint64_t mask = 0;
+    for (size_t s = 0; s < 2; ++s) {
+      const int full = _mm256_movemask_epi8(_mm256_cmpeq_epi8(sums[s], all));
+      mask |= static_cast<uint64_t>(~static_cast<uint32_t>(full)) << (32 * s);
+    }
+    masks[g] = mask;
+  }
 }
 
 // Distances of 8 rows: rows 0-3 in found[0], rows 4-7 in found[1].

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -296,29 +298,63 @@ struct Tables {
   }
 };
 
-// Calls use(query, first row, scores, n) block by block.
+// Calls use(query, tables, first row, bytes, n) block by block; bytes[(i / 64 * width + byte) * 64 +
+// i % 64] are those of row i, and whole groups of 64 may be read.
 template <class Use>
-void score_rows(const Codes& database, size_t begin, size_t end, const float* weights,
-                size_t n_queries, size_t n_bits, const Use& use) {
+void byte_blocks(const Codes& database, size_t begin, size_t end, const float* weights,
+                 size_t n_queries, size_t n_bits, const Use& use) {
   const size_t width = database.width, step = database.block_rows();
   std::vector<Tables> tables;
   for (size_t q = 0; q < n_queries; ++q)
     tables.emplace_back(weights + q * n_bits, n_bits, level()->whole_bytes);
-  std::vector<uint8_t> bytes((step + 15) / 16 * 16 * width);
-  std::vector<float> found(step + 16);
+  std::vector<uint8_t> bytes(step * width);
   for (size_t start = begin; start < end; start += step) {
     const size_t n = std::min(end, start + step) - start;
     for (size_t i = 0; i < n; ++i) {
       const uint8_t* row = database.data + (start + i) * width;
-      uint8_t* to = bytes.data() + i / 16 * width * 16 + i % 16;
-      for (size_t j = 0; j < width; ++j) to[j * 16] = row[j];
+      uint8_t* to = bytes.data() + i / 64 * width * 64 + i % 64;
+      for (size_t j = 0; j < width; ++j) to[j * 64] = row[j];
     }
-    for (size_t q = 0; q < n_queries; ++q) {
-      level()->score(bytes.data(), (n + 15) / 16, width, tables[q].halves.data(),
-                     tables[q].whole.data(), found.data());
-      use(q, start, found.data(), n);
-    }
+    for (size_t q = 0; q < n_queries; ++q) use(q, tables[q], start, bytes.data(), n);
   }
+}
+
+inline void score(const uint8_t* bytes, size_t n, size_t width, const Tables& tables, float* out) {
+  level()->score(bytes, (n + 63) / 64, width, tables.halves.data(), tables.whole.data(), out);
+}
+
+inline float score_one(const uint8_t* bytes, size_t i, size_t width, const Tables& tables) {
+  const uint8_t* row = bytes + i / 64 * width * 64 + i % 64;
+  float sum = 0;
+  for (size_t j = 0; j < width; ++j) {
+    const float* table = tables.halves.data() + j * 32;
+    sum += table[row[j * 64] >> 4] + table[16 + (row[j * 64] & 15)];
+  }
+  return sum;
+}
+
+// What each half byte loses against the best one, in whole units, rounded down, such that a row
+// whose score is above `bound` loses less than 255 units in all. False where that cannot be said.
+inline bool losses_above(float bound, const Tables& tables, uint8_t* losses) {
+  double most = 0, size = 0;
+  const size_t n = tables.halves.size() / 16;
+  for (size_t half = 0; half < n; ++half) {
+    const float* table = &tables.halves[half * 16];
+    const auto [least, best] = std::minmax_element(table, table + 16);
+    most += *best, size += std::max(std::abs(*least), std::abs(*best));
+  }
+  // Sums of floats may be off by so much. Units of 1/254.9 leave room for the products below.
+  const double slack = 2 * static_cast<double>(n) * std::numeric_limits<float>::epsilon() * size;
+  const double room = most - bound + slack;
+  if (!(room > 0 && std::isfinite(room))) return false;
+  const double units = 254.9 / room;
+  for (size_t half = 0; half < n; ++half) {
+    const float* table = &tables.halves[half * 16];
+    const float best = *std::max_element(table, table + 16);
+    for (size_t v = 0; v < 16; ++v)
+      losses[half * 16 + v] = static_cast<uint8_t>(std::min(255.0, (best - table[v]) * units));
+  }
+  return true;
 }
 
 struct Best {
@@ -331,20 +367,12 @@ struct Best {
   static bool better(const std::pair<float, int64_t>& a, const std::pair<float, int64_t>& b) {
     return a.first > b.first || (a.first == b.first && a.second < b.second);
   }
-  void add(size_t first, const float* scores, size_t n) {
-    for (size_t i = 0; i < n; i += 16) {
-      const size_t stop = std::min(n, i + 16);
-      if (full) {
-        bool any = false;
-        for (size_t j = i; j < stop; ++j) any |= scores[j] > bound;
-        if (!any) continue;
-      }
-      for (size_t j = i; j < stop; ++j)
-        if (!full || scores[j] > bound) {
-          found.emplace_back(scores[j], static_cast<int64_t>(first + j));
-          if (found.size() >= 2 * k + 64) compact();
-        }
-    }
+  void add(float value, size_t row) {
+    if (full && !(value > bound)) return;
+    found.emplace_back(value, static_cast<int64_t>(row));
+    if (found.size() >= 2 * k + 64) compact();
+  }
+  void end_block() {
     if (found.size() >= k && (!full || found.size() > k + k / 4 + 16)) compact();
   }
   void compact() {
@@ -355,6 +383,45 @@ struct Best {
     bound = found[k - 1].first;
     full = true;
   }
+};
+
+// Room for one thread to look for the best rows of a block.
+class BestScan {
+ public:
+  BestScan(size_t width, size_t step)
+      : width_(width), scores_(step), masks_(step / 64), losses_(width * 32) {}
+
+  void add(const uint8_t* bytes, size_t first, size_t n, const Tables& tables, Best& state) {
+    if (!state.full || !promising(bytes, n, tables, state.bound)) {
+      score(bytes, n, width_, tables, scores_.data());
+      for (size_t i = 0; i < n; ++i) state.add(scores_[i], first + i);
+    } else {
+      for (size_t g = 0; g < (n + 63) / 64; ++g)
+        for (uint64_t mask = masks_[g]; mask; mask &= mask - 1) {
+          const size_t i = 64 * g + lowest_one(mask);
+          if (i < n) state.add(score_one(bytes, i, width_, tables), first + i);
+        }
+    }
+    state.end_block();
+  }
+
+ private:
+  // Whether `masks_` now hold the few rows that may be above the bound.
+  bool promising(const uint8_t* bytes, size_t n, const Tables& tables, float bound) {
+    const size_t groups = (n + 63) / 64;
+    // Rounding adds up: in wider codes too many rows look promising.
+    if (!level()->promising || width_ > 16) return false;
+    if (!losses_above(bound, tables, losses_.data())) return false;
+    level()->promising(bytes, groups, width_, losses_.data(), masks_.data());
+    uint64_t many = 0;
+    for (size_t g = 0; g < groups; ++g) many += count_ones(masks_[g]);
+    return many <= n / 16 + 1;
+  }
+
+  size_t width_;
+  std::vector<float> scores_;
+  std::vector<uint64_t> masks_;
+  std::vector<uint8_t> losses_;
 };
 
 // ------------------------------------------------------------------ what Python sees
@@ -462,11 +529,12 @@ auto scores(In<float> weights, In<uint8_t> database_, size_t n_bits, size_t thre
     const nb::gil_scoped_release release;
     const Plan plan(n_queries, database.rows, database.width, threads);
     plan.run([&](size_t, size_t begin, size_t end, size_t from, size_t to) {
-      score_rows(database, begin, end, weights.data() + from * n_bits, to - from, n_bits,
-                 [&](size_t q, size_t first, const float* found, size_t n) {
-                   std::memcpy(out.data() + (from + q) * database.rows + first, found,
-                               n * sizeof(float));
-                 });
+      std::vector<float> found(database.block_rows());
+      byte_blocks(database, begin, end, weights.data() + from * n_bits, to - from, n_bits,
+                  [&](size_t q, const Tables& tables, size_t first, const uint8_t* bytes, size_t n) {
+                    score(bytes, n, database.width, tables, found.data());
+                    std::copy_n(found.data(), n, out.data() + (from + q) * database.rows + first);
+                  });
     });
   }
   return out;
@@ -483,10 +551,11 @@ auto best(In<float> weights, In<uint8_t> database_, size_t n_bits, size_t k, siz
     std::vector<Best> states(plan.slices * n_queries, Best(k));
     plan.run([&](size_t slice, size_t begin, size_t end, size_t from, size_t to) {
       Best* here = states.data() + slice * n_queries + from;
-      score_rows(database, begin, end, weights.data() + from * n_bits, to - from, n_bits,
-                 [&](size_t q, size_t first, const float* found, size_t n) {
-                   here[q].add(first, found, n);
-                 });
+      BestScan look(database.width, database.block_rows());
+      byte_blocks(database, begin, end, weights.data() + from * n_bits, to - from, n_bits,
+                  [&](size_t q, const Tables& tables, size_t first, const uint8_t* bytes, size_t n) {
+                    look.add(bytes, first, n, tables, here[q]);
+                  });
     });
     parallel(n_queries, plan.threads, [&](size_t q) {
       std::vector<std::pair<float, int64_t>> all;
