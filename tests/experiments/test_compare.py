@@ -182,3 +182,50 @@ def test_bad_arguments(data, tmp_path, change, says):
     arguments = {"train": data[0], "query": data[1], "methods": ["lsh"], "bits": [8], **change}
     with pytest.raises(hb.InputError, match=says):
         compare(**arguments, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("relevance", ["neighbors:5", "inner:5", "percentile:5"])
+def test_supervised_methods_learn_the_rule_of_relevance(data, tmp_path, relevance, monkeypatch):
+    """Without labels, the training rows' own neighbours are the targets, never themselves."""
+    pytest.importorskip("torch")
+    from hammingbird.deep.methods.mihash import MIHash
+    from hammingbird.evaluation import percentile_threshold
+
+    seen = []
+    monkeypatch.setattr(MIHash, "fit", lambda self, X, y: seen.append((X, y)) or fit(self, X, y))
+    fit = hb.Hasher.fit
+    settings = {"epochs": 1, "batch_size": 32}
+    compare(
+        *data,
+        methods=["mihash"],
+        bits=[8],
+        relevance=relevance,
+        out=tmp_path / "run",
+        parameters=settings,
+    )
+    (X, targets), *_ = seen
+    X = X.astype(float)
+    near = [set(ids[ids >= 0]) for ids in targets.ids]
+    if relevance == "percentile:5":
+        distances = np.linalg.norm(X[:, None] - X, axis=2)
+        threshold = percentile_threshold(X, 5)
+        expected = [set(np.flatnonzero(row <= threshold)) - {i} for i, row in enumerate(distances)]
+    else:
+        scores = X @ X.T
+        if relevance == "neighbors:5":
+            scores = -((X[:, None] - X) ** 2).sum(axis=2)
+        np.fill_diagonal(scores, -np.inf)
+        expected = [set(np.argsort(-row, kind="stable")[:5]) for row in scores]
+    assert near == expected
+
+
+def test_unsupervised_methods_get_no_labels(data, tmp_path, monkeypatch):
+    seen = []
+    fit = hb.ITQ._fit
+    monkeypatch.setattr(hb.ITQ, "_fit", lambda self, X, y: seen.append(y) or fit(self, X, y))
+    train, query = (
+        hb.datasets.Dataset(name, X, np.arange(len(X)) % 2)
+        for name, X in zip(("train", "query"), data, strict=True)
+    )
+    compare(train, query, methods=["itq"], bits=[8], relevance="labels", out=tmp_path / "run")
+    assert seen == [None]

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 import hammingbird as hb
 from hammingbird.cli import app
 from hammingbird.experiments import reproduce as room
-from hammingbird.experiments.reproduce import RESULTS, retrieval, sgh, sources
+from hammingbird.datasets import Dataset
+from hammingbird.experiments.reproduce import RESULTS, retrieval, sgh, sources, tables
 from hammingbird.experiments.reproduce.product_quantization import quantized_scores
 
 
@@ -89,3 +90,64 @@ def test_product_quantization_with_a_centre_per_vector_is_exact():
     np.testing.assert_allclose(scores, queries @ X.T, atol=1e-4)
     with pytest.raises(hb.InputError, match="8 bits"):
         quantized_scores(queries, X, 12)
+
+
+def made_parts(labels=True):
+    """Two classes apart, as parts to learn from, ask for and search in."""
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 2
+    X = (rng.standard_normal((90, 16)) + 3 * y[:, None]).astype(np.float32)
+    parts = [slice(0, 40), slice(40, 50), slice(50, 90)]
+    return tuple(Dataset("made", X[rows], y[rows] if labels else None) for rows in parts)
+
+
+def test_a_table_holds_claimed_beside_found_and_shares_runs(tmp_path):
+    rows = (
+        tables.Row("lsh", (0.2, 0.3)),
+        tables.Row("itq", (0.5, 0.6)),
+        tables.Row("itq", (0.4, 0.7), {"max_iter": 2}),
+    )
+    table = tables.Table(made_parts, "the paper's data", "map@20", (8, 16), rows)
+    found = tables.make_table(tmp_path, "made-table", table)
+    assert [r["row"] for r in found["records"]][::2] == ["lsh", "itq", "itq max_iter=2"]
+    assert [r["claimed"] for r in found["records"]] == [0.2, 0.3, 0.5, 0.6, 0.4, 0.7]
+    assert all(0 < r["found"] <= 1 + 1e-9 and r["seeds"] == 3 for r in found["records"])
+    for bits in (8, 16):
+        claimed, got = zip(
+            *((r["claimed"], r["found"]) for r in found["records"] if r["bits"] == bits),
+            strict=True,
+        )
+        assert found["kendall tau"][str(bits)] == pytest.approx(kendall(claimed, got))
+    text = (tmp_path / "made-table.md").read_text()
+    assert "itq max_iter=2" in text
+    assert len({line.count("|") for line in text.splitlines()}) == 1
+    assert (tmp_path / "made-table.svg").exists()
+    cell = tmp_path / "runs" / "made" / "cells" / "itq-8-0" / "cell.json"
+    before = cell.stat().st_mtime_ns
+    assert tables.make_table(tmp_path, "other", table)["records"] == found["records"]
+    assert cell.stat().st_mtime_ns == before
+
+
+def kendall(a, b):
+    """Tau-b by counting pairs."""
+    pairs = [(np.sign(a[i] - a[j]), np.sign(b[i] - b[j])) for i in range(3) for j in range(i)]
+    ties = [np.count_nonzero([p[side] for p in pairs]) for side in (0, 1)]
+    return sum(x * y for x, y in pairs) / max(np.sqrt(ties[0] * ties[1]), 1)
+
+
+def test_every_table_claims_a_number_per_length():
+    from hammingbird import catalog
+    from hammingbird.experiments.reproduce import hashnet, lower_bound, mihash
+
+    seen = 0
+    for module in (hashnet, mihash, lower_bound):
+        for table in vars(module).values():
+            if isinstance(table, tables.Table):
+                seen += 1
+                for row in table.rows:
+                    assert len(row.claimed) == len(table.bits)
+                    assert all(0 < value < 1 for value in row.claimed)
+                    method = catalog.get(row.method)
+                    pytest.importorskip("torch")
+                    method.make().set_params(**row.parameters)
+    assert seen == 11

@@ -207,7 +207,8 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
         has = hasher.get_params(deep=False)
         hasher.set_params(**{name: value for name, value in settings.items() if name in has})
         start = time.perf_counter()
-        hasher.fit(task.train.inputs(hasher.takes_images), task.train.y)
+        taught = catalog.get(cell.method).supervision != "none"
+        hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
         fitted = time.perf_counter()
         database = hasher.transform(task.database.X)
         encoded = time.perf_counter()

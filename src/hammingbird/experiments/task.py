@@ -21,7 +21,7 @@ from hammingbird.evaluation import (
     overlap,
     percentile_threshold,
 )
-from hammingbird.targets import Measure, nearest_vectors
+from hammingbird.targets import Measure, Neighbors, nearest_vectors
 
 RELEVANCE_FORMS = "labels, neighbors:K, inner:K or percentile:P"
 RECALL_NEIGHBORS = 10
@@ -104,11 +104,26 @@ class Task:
             assert self.database.y is not None
             return SameLabel(self.query.y, self.database.y)
         if kind == "percentile":
-            threshold = percentile_threshold(np.asarray(self.train.X), value)
-            return WithinDistance(self.query.X, self.database.X, threshold)
+            return WithinDistance(self.query.X, self.database.X, self._threshold)
         if value > len(self.database.X):
             raise InputError(f"{self.rule}: the database has only {len(self.database.X)} rows")
         return ListedNeighbors(self.neighbors[:, : int(value)], len(self.database.X))
+
+    @cached_property
+    def targets(self) -> NDArray[np.generic] | Neighbors | None:
+        """What supervised methods learn from: labels, or neighbours by the rule of relevance."""
+        kind, value = _parse(self.rule)
+        if kind == "labels":
+            return self.train.y
+        X = np.asarray(self.train.X)
+        if kind == "percentile":
+            return _all_within(X, self._threshold)
+        k = min(int(value), len(X) - 1)
+        return nearest_vectors(X, X, k, self.measure, exclude=np.arange(len(X)))
+
+    @cached_property
+    def _threshold(self) -> float:
+        return percentile_threshold(np.asarray(self.train.X), _parse(self.rule)[1])
 
     @cached_property
     def protocol(self) -> dict[str, Any]:
@@ -170,6 +185,21 @@ def _parse(rule: str) -> tuple[str, float]:
     if whole or (kind == "percentile" and 0 < number < 100) or rule == "labels":
         return kind, number
     raise InputError(f"relevance must be {RELEVANCE_FORMS}, got {rule!r}")
+
+
+def _all_within(X: NDArray[Any], threshold: float) -> Neighbors:
+    """All other rows at most ``threshold`` away, in the order of rows, -1 after the last."""
+    within = WithinDistance(X, X, threshold)
+    found = [
+        np.flatnonzero(row)
+        for start in range(0, len(X), 1024)
+        for row in within.rows(start, min(start + 1024, len(X)))
+    ]
+    found = [ids[ids != row] for row, ids in enumerate(found)]
+    ids = np.full((len(X), max(map(len, found))), -1)
+    for row, some in enumerate(found):
+        ids[row, : len(some)] = some
+    return Neighbors(ids, np.zeros(ids.shape))
 
 
 def _fingerprint(X: NDArray[Any]) -> str:

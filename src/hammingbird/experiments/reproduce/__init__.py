@@ -30,6 +30,15 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
         "sgh-fig6": Result("sgh:recall_by_rank", "Recall 1@N and 10@N, MNIST and SIFT"),
         "sgh-fig7": Result("sgh:recall_by_bits", "Recall 100@100 over bits, MNIST and SIFT"),
         "sgh-fig8": Result("sgh:inner_products", "maximum inner product search, word vectors"),
+        "hashnet-table1": Result("hashnet:table1", "HashNet and others, 100 classes of ImageNet"),
+        "hashnet-table3": Result("hashnet:table3", "HashNet's variants, labels and label sets"),
+        "mihash-table1": Result("mihash:table1", "MIHash and others, CIFAR-10, few labels"),
+        "mihash-table2": Result("mihash:table2", "MIHash and others, CIFAR-10, all labels"),
+        "mihash-table3": Result("mihash:table3", "MIHash and others, 100 classes of ImageNet"),
+        "mihash-table4": Result("mihash:table4", "MIHash and others, neighbours of GIST"),
+        "mihash-table5": Result("mihash:table5", "MIHash by gamma and by batch size"),
+        "lower-bound-table1": Result("lower_bound:table1", "the plug-in _D on six methods"),
+        "lower-bound-table2": Result("lower_bound:table2", "CSQ_D by how its centres are made"),
     }
 )
 

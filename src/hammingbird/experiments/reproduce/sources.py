@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird.datasets import load
+from hammingbird.datasets import Dataset, Split, load
+from hammingbird.datasets.splits import center_unit, cifar_1, cifar_2, labelme
 from hammingbird.errors import FileError
+
+Parts: TypeAlias = tuple[Dataset, Dataset, Dataset]
+"""What is learnt from, the queries, what is searched."""
 
 VARIABLE = "HAMMINGBIRD_DATA"
 
@@ -46,3 +52,56 @@ def word_vectors(n_queries: int = 10_000) -> tuple[NDArray[np.float32], NDArray[
     """Return 71,291 skip-gram vectors [n, 100] of any length, and the rows that are queries."""
     X: Any = np.asarray(load(data_file("word2vec/sgns71291.npz"), array="X").X, np.float32)
     return X, np.random.default_rng(0).permutation(len(X))[:n_queries]
+
+
+def cifar_1_features() -> Parts:
+    """Return CIFAR-10's features by the protocol cifar-1."""
+    return _cifar_features(cifar_1, "cifar-1")
+
+
+def cifar_2_features() -> Parts:
+    """Return CIFAR-10's features by the protocol cifar-2."""
+    return _cifar_features(cifar_2, "cifar-2")
+
+
+def imagenet100_features() -> Parts:
+    """Return features of 100 classes: 10,000 to learn from, 5,000 queries, 20,000 to search in."""
+    train, query, database = (
+        load(data_file(f"imagenet100-tiny/mobilenetv2_{part}.npz"))
+        for part in ("train", "query", "database")
+    )
+    return replace(train, name="imagenet100"), query, database
+
+
+def tmc2007() -> Parts:
+    """Return aviation reports with label sets: 10,000 of the 21,519 searched are learnt from."""
+    database, query = (load(data_file(f"tmc2007/tmc2007_{part}.npz")) for part in ("train", "test"))
+    rows = np.random.default_rng(0).permutation(len(database.X))[:10_000]
+    return _part(database, rows, "tmc2007"), query, database
+
+
+def gist() -> Parts:
+    """Return GIST descriptors, centred and of unit length, by the protocol of 22K LabelMe."""
+    every = load(data_file("gist/gist512_22k.npz"))
+    split = labelme(every.X[:, 0])
+    X = center_unit(every.X, split.train)
+    return _split(Dataset("gist", X), split)
+
+
+def _cifar_features(protocol: Callable[..., Split], name: str) -> Parts:
+    parts = [load(data_file(f"cifar10/mobilenetv2_{part}.npz")) for part in ("train", "test")]
+    labels = np.concatenate([part.y for part in parts if part.y is not None])
+    every = Dataset(name, np.concatenate([part.X for part in parts]), labels)
+    return _split(every, protocol(labels))
+
+
+def _split(every: Dataset, split: Split) -> Parts:
+    train = _part(every, split.train, every.name)
+    query = _part(every, split.query, f"{every.name}, queries")
+    if np.array_equal(split.train, split.database):
+        return train, query, train
+    return train, query, _part(every, split.database, f"{every.name}, database")
+
+
+def _part(every: Dataset, rows: NDArray[np.int64], name: str) -> Dataset:
+    return Dataset(name, every.X[rows], None if every.y is None else every.y[rows])

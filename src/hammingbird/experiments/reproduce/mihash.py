@@ -1,0 +1,110 @@
+"""Hashing with Mutual Information: Tables 1 to 5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hammingbird.experiments.reproduce.sources import (
+    cifar_1_features,
+    cifar_2_features,
+    gist,
+    imagenet100_features,
+)
+from hammingbird.experiments.reproduce.tables import Row, Table, make_table
+
+CIFAR_1 = Table(
+    cifar_1_features,
+    "cifar-1, VGG-F",
+    "map",
+    (12, 24, 32, 48),
+    (
+        Row("sh", (0.183, 0.164, 0.161, 0.161)),
+        Row("itq", (0.237, 0.246, 0.255, 0.261)),
+        Row("vdsh", (0.538, 0.541, 0.545, 0.548)),
+        Row("dpsh", (0.713, 0.727, 0.744, 0.757)),
+        Row("dtsh", (0.710, 0.750, 0.765, 0.774)),
+        Row("mihash", (0.738, 0.775, 0.791, 0.816)),
+    ),
+)
+
+CIFAR_2 = Table(
+    cifar_2_features,
+    "cifar-2, VGG-F",
+    "map",
+    (16, 24, 32, 48),
+    (
+        Row("drsh", (0.608, 0.611, 0.617, 0.618)),
+        Row("drsch", (0.615, 0.622, 0.629, 0.631)),
+        Row("dpsh", (0.903, 0.885, 0.915, 0.911)),
+        Row("dtsh", (0.915, 0.923, 0.925, 0.926)),
+        Row("mihash", (0.927, 0.938, 0.942, 0.943)),
+    ),
+)
+
+IMAGENET100 = Table(
+    imagenet100_features,
+    "ImageNet-100, AlexNet",
+    "map@1000",
+    (16, 32, 48, 64),
+    (
+        Row("dtsh", (0.458, 0.566, 0.611, 0.644)),
+        Row("hashnet", (0.506, 0.630, 0.663, 0.683)),
+        Row("mihash", (0.569, 0.661, 0.685, 0.694)),
+    ),
+)
+
+LABELME = Table(
+    gist,
+    "22K LabelMe, GIST",
+    "map",
+    (16, 32, 48, 64),
+    (
+        Row("dpsh", (0.295, 0.346, 0.391, 0.427)),
+        Row("dtsh", (0.304, 0.342, 0.361, 0.378)),
+        Row("mihash", (0.384, 0.496, 0.554, 0.598)),
+    ),
+    relevance="percentile:5",
+)
+
+ABLATION = Table(
+    cifar_1_features,
+    "cifar-1, VGG-F",
+    "map",
+    (32,),
+    (
+        Row("mihash", (0.791,), {"gamma": 1.0}),
+        Row("mihash", (0.768,), {"gamma": 5.0}),
+        Row("mihash", (0.749,), {"gamma": 10.0}),
+        Row("mihash", (0.776,), {"gamma": 20.0}),
+        Row("mihash", (0.771,), {"batch_size": 64}),
+        Row("mihash", (0.765,), {"batch_size": 128}),
+        Row("mihash", (0.791,), {"batch_size": 256}),
+        Row("mihash", (0.783,), {"batch_size": 512}),
+    ),
+)
+
+
+def table1(out: Path) -> dict[str, Any]:
+    """Table 1, CIFAR-10: 500 training images a class."""
+    return make_table(out, "mihash-table1", CIFAR_1)
+
+
+def table2(out: Path) -> dict[str, Any]:
+    """Table 2, CIFAR-10: all training images."""
+    return make_table(out, "mihash-table2", CIFAR_2)
+
+
+def table3(out: Path) -> dict[str, Any]:
+    """Table 3, ImageNet-100."""
+    return make_table(out, "mihash-table3", IMAGENET100)
+
+
+def table4(out: Path) -> dict[str, Any]:
+    """Table 4, neighbours of GIST descriptors, one linear layer."""
+    return make_table(out, "mihash-table4", LABELME)
+
+
+def table5(out: Path) -> dict[str, Any]:
+    """Table 5, the steepness gamma and the batch size."""
+    return make_table(out, "mihash-table5", ABLATION)

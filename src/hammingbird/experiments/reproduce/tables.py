@@ -1,0 +1,161 @@
+"""Tables of retrieval figures: what a paper claims beside what ``compare`` finds on data at hand.
+
+The papers' images and backbones cannot be had, so figures are not expected to agree; the order of
+the methods is, and Kendall's tau says how far it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from hammingbird.experiments.compare import compare
+from hammingbird.experiments.reproduce.drawing import Line, Panel, draw
+from hammingbird.experiments.reproduce.sources import Parts
+from hammingbird.storage import replacing
+
+SEEDS = (0, 1, 2)
+Numbers = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table."""
+
+    method: str
+    """Its name in the catalog."""
+    claimed: Numbers
+    """What the paper prints, one number per length."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The method, and what was set on it."""
+        return " ".join([self.method, *(f"{k}={v}" for k, v in self.parameters.items())])
+
+
+@dataclass(frozen=True)
+class Table:
+    """One block of a paper's table, and the data that it is made again on."""
+
+    data: Callable[[], Parts]
+    """Gives the parts to learn from, to ask for and to search in."""
+    claimed_on: str
+    """Data and network of the paper."""
+    metric: str
+    bits: tuple[int, ...]
+    rows: tuple[Row, ...]
+    relevance: str = "labels"
+
+
+def make_table(out: Path, name: str, table: Table) -> dict[str, Any]:
+    """Run what is missing, three seeds each; write ``<name>.md`` and a plot, return the records.
+
+    Runs are kept below ``out`` by data and parameters, so that tables share them.
+    """
+    train, query, database = table.data()
+    found: dict[str, list[list[float]]] = {}
+    ceiling = 0.0
+    for parameters in {str(row.parameters): row.parameters for row in table.rows}.values():
+        rows = [row for row in table.rows if row.parameters == parameters]
+        folder = "-".join([train.name, *(f"{k}={v}" for k, v in parameters.items())])
+        results = compare(
+            train,
+            query,
+            database,
+            methods=[row.method for row in rows],
+            bits=table.bits,
+            seeds=SEEDS,
+            relevance=table.relevance,
+            out=out / "runs" / folder,
+            metrics=[table.metric],
+            parameters=parameters,
+        )
+        for record in results["records"]:
+            value = record["metrics"][table.metric]
+            if record["method"] == "float":
+                ceiling = value
+        for row in rows:
+            found[row.label] = [
+                [
+                    r["metrics"][table.metric]
+                    for r in results["records"]
+                    if (r["method"], r["bits"]) == (row.method, bits)
+                ]
+                for bits in table.bits
+            ]
+    records = [
+        {
+            "row": row.label,
+            "bits": bits,
+            "claimed": claimed,
+            "found": float(np.mean(values)),
+            "std": float(np.std(values)),
+            "seeds": len(values),
+        }
+        for row in table.rows
+        for bits, claimed, values in zip(table.bits, row.claimed, found[row.label], strict=True)
+    ]
+    taus = [_tau([r for r in records if r["bits"] == bits]) for bits in table.bits]
+    content = {
+        "data": train.name,
+        "rows": {"train": len(train.X), "query": len(query.X), "database": len(database.X)},
+        "claimed on": table.claimed_on,
+        "metric": table.metric,
+        "float": ceiling,
+        "kendall tau": dict(zip(map(str, table.bits), taus, strict=True)),
+        "records": records,
+    }
+    with replacing(out / f"{name}.md") as temporary:
+        temporary.write_text(as_markdown(table, content), "utf-8")
+    if len(table.bits) > 1:
+        panels = [
+            Panel(title, "bits", table.metric, _lines(table, records, key))
+            for title, key in ((f"claimed: {table.claimed_on}", "claimed"), (train.name, "found"))
+        ]
+        draw(out / f"{name}.svg", panels)
+    return content
+
+
+def as_markdown(table: Table, content: dict[str, Any]) -> str:
+    """Write a table with claimed and found figures side by side."""
+    lines = [
+        "| " + " | ".join(["", *(f"{b} bits: claimed | found" for b in table.bits)]) + " |",
+        "|---" * (1 + 2 * len(table.bits)) + "|",
+    ]
+    for row in table.rows:
+        cells = [
+            f"{_short(r['claimed'])} | {_short(r['found'])} ± {_short(r['std'])}"
+            for r in content["records"]
+            if r["row"] == row.label
+        ]
+        lines.append("| " + " | ".join([row.label, *cells]) + " |")
+    taus = [f" | {_signed(tau)}" for tau in content["kendall tau"].values()]
+    lines.append("| " + " | ".join(["Kendall's tau", *taus]).replace("|  |", "| |") + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}"
+
+
+def _tau(records: list[dict[str, Any]]) -> float:
+    """Kendall's tau of the claimed and the found order; 0 where there is none."""
+    tau = kendalltau([r["claimed"] for r in records], [r["found"] for r in records]).statistic
+    return 0.0 if np.isnan(tau) else float(tau)
+
+
+def _lines(table: Table, records: list[dict[str, Any]], key: str) -> list[Line]:
+    return [
+        Line(row.label, [(r["bits"], r[key]) for r in records if r["row"] == row.label])
+        for row in table.rows
+    ]
