@@ -302,3 +302,19 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch, library):
         write_report(tmp_path, *make_run(seeds=1), make_examples())
     assert issubclass(MissingExtraError, HammingbirdError)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_training_is_drawn_per_term(tmp_path):
+    results, curves = make_run(lengths=(16, 32))
+    for entry in curves:
+        if entry["method"] == "itq":
+            entry["curves"]["training"] = [
+                {"epoch": i + 1, "Pairs": 2.0 / (i + 1), "loss": 3.0 / (i + 1), "J": 1.0, "L": 2.0}
+                for i in range(4)
+            ]
+    text = write_report(tmp_path, results, curves).read_text()
+    assert text.count("over 4 epochs") == 3
+    assert "loss before and after the sign" in text
+    Page(text)
+    plain = write_report(tmp_path, *make_run()).read_text()
+    assert 'id="training"' not in plain

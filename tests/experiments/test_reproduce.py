@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 import hammingbird as hb
 from hammingbird.cli import app
-from hammingbird.experiments import reproduce as room
 from hammingbird.datasets import Dataset
+from hammingbird.experiments import reproduce as room
 from hammingbird.experiments.reproduce import RESULTS, retrieval, sgh, sources, tables
 from hammingbird.experiments.reproduce.product_quantization import quantized_scores
 

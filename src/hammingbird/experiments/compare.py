@@ -59,6 +59,8 @@ class Codes:
     query_scores: NDArray[np.float32]
     seconds: dict[str, float]
     fingerprint: str
+    history: list[dict[str, float]]
+    """Per epoch the losses of a method that keeps them."""
 
 
 def compare(
@@ -111,7 +113,8 @@ def compare(
                     ),
                 )
                 records.append(_record(record, measures, codes.seconds, codes.database.shape[1]))
-                curves.append({**record, "curves": measures["curves"]})
+                training = {"training": codes.history} if codes.history else {}
+                curves.append({**record, "curves": {**measures["curves"], **training}})
             bar.update()
         bar.set_postfix_str("float")
         measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
@@ -220,8 +223,13 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
             np.save(temporary / "query.npy", query)
             np.save(temporary / "query_scores.npy", scores)
 
-        seconds = {"fit": fitted - start, "encode": encoded - fitted}
-        done = {"method": cell.method, "n_bits": cell.bits, "seed": cell.seed, "seconds": seconds}
+        done = {
+            "method": cell.method,
+            "n_bits": cell.bits,
+            "seed": cell.seed,
+            "seconds": {"fit": fitted - start, "encode": encoded - fitted},
+            "history": getattr(hasher, "history_", []),
+        }
         save_folder(folder, "cell", done, write)
         hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
     manifest, path = load_folder(folder, "cell")
@@ -236,6 +244,7 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
         query_scores=read("query_scores"),
         seconds=manifest["seconds"],
         fingerprint=fingerprint(manifest),
+        history=manifest.get("history", []),
     )
 
 

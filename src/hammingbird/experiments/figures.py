@@ -19,6 +19,7 @@ from hammingbird.experiments.plots import (
     plot_histogram,
     plot_over_bits,
     plot_sample,
+    plot_training,
 )
 from hammingbird.storage import replacing
 
@@ -53,7 +54,7 @@ class Figure:
 
 def figures(comparison: Comparison) -> list[Figure]:
     """All figures that the results allow, in the order in which they are read."""
-    makers = (_quality, _balls, _precision_recall, _at_rank, _histograms, _balance)
+    makers = (_quality, _balls, _precision_recall, _at_rank, _histograms, _balance, _training)
     made = [maker(comparison) for maker in makers]
     return [figure for figure in made if any(panels for _, panels in figure.groups)]
 
@@ -213,6 +214,32 @@ def _balance(comparison: Comparison) -> Figure:
         "Each stroke is one bit: in the middle it is one for half of the database and tells most, "
         "at an edge it hardly changes and tells little. First seed.",
         [("", panels)],
+    )
+
+
+def _training(comparison: Comparison) -> Figure:
+    groups: dict[str, list[Panel]] = {}
+    for i, row in enumerate(comparison.at(max(comparison.lengths, default=0))):
+        history = comparison.first(row, "training")
+        if not history:
+            continue
+        known = [name for name in history[0] if name not in ("epoch", "loss", "J", "L")]
+        shown = [("loss", ["loss"]), *((name.replace("_", " "), [name]) for name in known)]
+        shown.insert(1, ("loss before and after the sign", ["J", "L"]))
+        for j, (title, names) in enumerate(shown):
+            lines = [np.array([record[name] for record in history], float) for name in names]
+            plot = partial(plot_training, style=comparison.styles[row.method], lines=lines)
+            label = f"{title} of {row.name} over {len(history)} epochs"
+            groups.setdefault(f"{row.method}, {row.bits} bits", []).append(
+                Panel(title, label, draw(plot, f"training-{i}-{j}", (360, 200), (52, 40, 8, 6)))
+            )
+    return Figure(
+        "training",
+        "Training",
+        "The loss after every epoch, each of its terms before its weight, and the learning rate. "
+        "The loss of one fixed batch, before the sign (solid) and after it (dashed), should meet: "
+        "what is between them is lost by binarising. Longest codes, first seed.",
+        list(groups.items()),
     )
 
 

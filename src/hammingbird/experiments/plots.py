@@ -145,3 +145,16 @@ def plot_balance(axes: Axes, comparison: Comparison, drawn: Sequence[tuple[Row, 
     axes.set_ylim(len(drawn) - 0.4, -0.6)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("share of ones")
+
+
+def plot_training(axes: Axes, style: Style, lines: Sequence[Floats]) -> None:
+    """Values after every epoch; a second line is dashed."""
+    for values, dash in zip(lines, (style.dash, (0, (3, 1.2))), strict=False):
+        axes.plot(
+            np.arange(1, len(values) + 1),
+            values,
+            **style.line(linestyle=dash, marker="" if len(values) > 1 else style.marker),
+        )
+    last = max(len(values) for values in lines)
+    axes.set_xticks(sorted({1, (1 + last) // 2, last}))
+    axes.set_xlabel("epoch")
