@@ -361,6 +361,12 @@ def _show_results(results: dict[str, Any], out: Path) -> None:
             style="dim" if row["role"] == "floor" else None,
         )
     console.print(table)
+    for row in averages(results):
+        if "center_distance" in row:
+            console.print(
+                f"{row['method']}, {row['bits']} bits: class centres are at least "
+                f"{row['center_distance']} bits apart"
+            )
     for line in results.get("skipped", []):
         console.print(f"skipped {_plain(line['method'])} {line['bits']}: {_plain(line['why'])}")
     written = [

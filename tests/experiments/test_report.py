@@ -318,3 +318,12 @@ def test_training_is_drawn_per_term(tmp_path):
     Page(text)
     plain = write_report(tmp_path, *make_run()).read_text()
     assert 'id="training"' not in plain
+
+
+def test_the_distance_of_class_centres_is_printed(tmp_path):
+    results, curves = make_run()
+    for record in results["records"]:
+        if record["method"] == "itq":
+            record["center_distance"] = 6
+    text = write_report(tmp_path, results, curves).read_text()
+    assert text.count("centres 6 apart") == 1

@@ -151,3 +151,36 @@ def test_every_table_claims_a_number_per_length():
                     pytest.importorskip("torch")
                     method.make().set_params(**row.parameters)
     assert seen == 11
+
+
+def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from hammingbird.experiments.reproduce import distilled
+
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((330, 20)) * np.geomspace(3, 0.5, 20)).astype(np.float32)
+    made = [(Dataset("made", X[:300]), Dataset("asked", X[300:]))]
+    monkeypatch.setattr(distilled, "_sets", lambda: made)
+    monkeypatch.setattr(distilled, "BITS", (16, 32))
+    monkeypatch.setattr(distilled, "SEEDS", (0,))
+    found = room.reproduce("distilled", tmp_path)["records"]
+    kept = {(r["method"], r["bits"]): r["metrics"] for r in found}
+    assert kept["distilled", 32] > kept["distilled", 16] > 0
+    assert ("itq", 32) not in kept, "ITQ gives at most one bit per dimension"
+    text = (tmp_path / "distilled.md").read_text()
+    assert len({line.count("|") for line in text.splitlines()}) == 1
+
+
+def test_prefixes_beside_models_of_their_own(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from hammingbird.experiments.reproduce import distilled
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((330, 70)).astype(np.float32)
+    monkeypatch.setattr(distilled, "banking77", lambda: ((X[:300], None), (X[300:], None)))
+    monkeypatch.setattr(distilled, "SEEDS", (0,))
+    records = distilled.prefixes(tmp_path)["records"]
+    assert [(r["bits"], r["model"]) for r in records] == [
+        (bits, model) for bits in (16, 32, 64) for model in ("prefix", "own")
+    ]
+    assert all(0 < r[name] < 1 for r in records for name in ("hamming", "asymmetric"))

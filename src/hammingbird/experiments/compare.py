@@ -61,6 +61,8 @@ class Codes:
     fingerprint: str
     history: list[dict[str, float]]
     """Per epoch the losses of a method that keeps them."""
+    center_distance: int | None
+    """Least distance of two class centres, of a method that has them."""
 
 
 def compare(
@@ -112,7 +114,10 @@ def compare(
                         task, c.query, c.database, c.query_scores, b, names
                     ),
                 )
-                records.append(_record(record, measures, codes.seconds, codes.database.shape[1]))
+                done = _record(record, measures, codes.seconds, codes.database.shape[1])
+                if codes.center_distance is not None:
+                    done["center_distance"] = codes.center_distance
+                records.append(done)
                 training = {"training": codes.history} if codes.history else {}
                 curves.append({**record, "curves": {**measures["curves"], **training}})
             bar.update()
@@ -229,6 +234,7 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
             "seed": cell.seed,
             "seconds": {"fit": fitted - start, "encode": encoded - fitted},
             "history": getattr(hasher, "history_", []),
+            "center_distance": getattr(hasher, "center_distance_", None),
         }
         save_folder(folder, "cell", done, write)
         hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
@@ -245,6 +251,7 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
         seconds=manifest["seconds"],
         fingerprint=fingerprint(manifest),
         history=manifest.get("history", []),
+        center_distance=manifest.get("center_distance"),
     )
 
 

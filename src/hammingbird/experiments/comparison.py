@@ -40,6 +40,8 @@ class Row:
     asymmetric: Mapping[str, Value]
     seconds: Mapping[str, Value]
     bytes_per_item: int | None
+    center_distance: int | None = None
+    """Least distance of two class centres, where a method has them."""
 
     def mean(self, metric: str) -> float | None:
         """The mean of a metric, or None where it was not measured."""
@@ -67,6 +69,7 @@ def average(results: Mapping[str, Any]) -> list[Row]:
             _average(record.get("asymmetric") for record in records),
             _average(record.get("seconds") for record in records),
             records[0].get("bytes_per_item"),
+            records[0].get("center_distance"),
         )
         for (method, bits), records in cells.items()
     ]

@@ -169,6 +169,8 @@ def describe(comparison: Comparison, row: Row) -> str:
         words.append(f"{row.bytes_per_item:,} bytes")
     if row.role == "floor":
         words.append("learns nothing")
+    if row.center_distance is not None:
+        words.append(f"centres {row.center_distance} apart")
     if row.seeds > 1:
         words.append(f"{row.seeds} seeds")
     return ", ".join(words)

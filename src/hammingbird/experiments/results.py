@@ -68,6 +68,8 @@ def _mean_of(values: Iterable[dict[str, float]]) -> dict[str, float]:
 
 def _flat(record: Record) -> Record:
     flat = {name: record[name] for name in ("method", "bits", "seed", "role", "bytes_per_item")}
+    if "center_distance" in record:
+        flat["center_distance"] = record["center_distance"]
     flat |= {f"seconds_{name}": value for name, value in record["seconds"].items()}
     flat |= record["metrics"]
     return flat | {f"asymmetric_{name}": value for name, value in record["asymmetric"].items()}

@@ -1,4 +1,4 @@
-"""Figures and tables of the papers, each by one command: ``hammingbird reproduce NAME``."""
+"""Figures and tables of the papers and of this library: ``hammingbird reproduce NAME``."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
         "mihash-table5": Result("mihash:table5", "MIHash by gamma and by batch size"),
         "lower-bound-table1": Result("lower_bound:table1", "the plug-in _D on six methods"),
         "lower-bound-table2": Result("lower_bound:table2", "CSQ_D by how its centres are made"),
+        "distilled": Result("distilled:neighbors_kept", "DistilledHash beside ITQ, four sets"),
+        "distilled-prefixes": Result("distilled:prefixes", "one model for 16, 32 and 64 bits"),
     }
 )
 

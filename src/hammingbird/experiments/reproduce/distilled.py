@@ -1,0 +1,120 @@
+"""DistilledHash, this library's own: the 10 nearest neighbours that codes keep, on four sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hammingbird.codes import pack
+from hammingbird.datasets import Dataset
+from hammingbird.evaluation import asymmetric_scores, evaluate, evaluate_scores
+from hammingbird.experiments.compare import compare
+from hammingbird.experiments.reproduce.sources import banking77, mnist, sift, word_vectors
+from hammingbird.storage import replacing
+from hammingbird.targets import nearest_vectors
+
+METRIC = "recall10@10"
+METHODS = ("distilled", "itq", "rotated-pca")
+BITS = (32, 64, 128, 256)
+SEEDS = (0, 1, 2)
+ROWS, QUERIES = 20_000, 1_000
+
+
+def neighbors_kept(out: Path) -> dict[str, Any]:
+    """Recall 10@10 by Hamming distance and by asymmetric scores, at 32 to 256 bits."""
+    records = []
+    for train, query in _sets():
+        results = compare(
+            train,
+            query,
+            methods=METHODS,
+            bits=BITS,
+            seeds=SEEDS,
+            relevance="neighbors:10",
+            out=out / "runs" / f"{train.name}-neighbors",
+            metrics=[METRIC],
+        )
+        for method in METHODS:
+            for bits in BITS:
+                cells = [
+                    r for r in results["records"] if (r["method"], r["bits"]) == (method, bits)
+                ]
+                if cells:
+                    record = {"data": train.name, "method": method, "bits": bits}
+                    for name in ("metrics", "asymmetric"):
+                        values = [cell[name][METRIC] for cell in cells]
+                        record[name] = float(np.mean(values))
+                        record[f"{name} std"] = float(np.std(values))
+                    record["seconds"] = float(np.mean([cell["seconds"]["fit"] for cell in cells]))
+                    records.append(record)
+    _write_markdown(out / "distilled.md", records)
+    return {"metric": METRIC, "seeds": len(SEEDS), "records": records}
+
+
+def prefixes(out: Path) -> dict[str, Any]:  # noqa: ARG001
+    """One model whose first 16 and 32 bits serve as well, beside a model for each length."""
+    from hammingbird.deep.methods.distilled import DistilledHash
+
+    (X, _), (queries, _) = banking77()
+    ids = nearest_vectors(queries, X, 10).ids
+    records = []
+    for seed in SEEDS:
+        shared = DistilledHash(64, prefixes=(16, 32), random_state=seed).fit(X)
+        for bits in (16, 32, 64):
+            own = DistilledHash(bits, random_state=seed).fit(X)
+            for name, hasher in (("prefix", shared), ("own", own)):
+                scores = hasher.project(queries)[:, :bits].astype(np.float32)
+                codes = pack(hasher.project(X)[:, :bits])
+                given: dict[str, Any] = {"neighbors": ids, "metrics": (METRIC,)}
+                hamming = evaluate(pack(scores), codes, n_bits=bits, **given)
+                ranked = asymmetric_scores(scores, codes, bits)
+                asymmetric = evaluate_scores(ranked, len(X), **given)
+                records.append(
+                    {
+                        "seed": seed,
+                        "bits": bits,
+                        "model": name,
+                        "hamming": hamming[METRIC],
+                        "asymmetric": asymmetric[METRIC],
+                    }
+                )
+    return {"data": "Banking77", "metric": METRIC, "records": records}
+
+
+def _sets() -> list[tuple[Dataset, Dataset]]:
+    rng = np.random.default_rng(0)
+    words, _ = word_vectors()
+    words = words / np.linalg.norm(words, axis=1, keepdims=True)
+    order = rng.permutation(len(words))[: ROWS + QUERIES]
+    images, asked = mnist()
+    (texts, _), (questions, _) = banking77()
+    base, descriptors = sift()
+    pairs = {
+        "banking77": (texts, questions),
+        "mnist": (images[:ROWS], asked[:QUERIES]),
+        "sift": (base[:ROWS], descriptors[:QUERIES]),
+        "words": (words[order[:ROWS]], words[order[ROWS:]]),
+    }
+    return [
+        (Dataset(name, X), Dataset(f"{name}, queries", queries))
+        for name, (X, queries) in pairs.items()
+    ]
+
+
+def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
+    """Hamming / asymmetric per data, method and length, and the seconds of the longest fit."""
+    lines = ["| data | method | " + " | ".join(f"{b} bits" for b in BITS) + " | fit, s |"]
+    lines.append("|---" * (3 + len(BITS)) + "|")
+    for data in dict.fromkeys(r["data"] for r in records):
+        for method in METHODS:
+            row = {r["bits"]: r for r in records if (r["data"], r["method"]) == (data, method)}
+            cells = [
+                f"{row[b]['metrics']:.3f} / {row[b]['asymmetric']:.3f}" if b in row else ""
+                for b in BITS
+            ]
+            seconds = max(r["seconds"] for r in row.values())
+            lines.append("| " + " | ".join([data, method, *cells, f"{seconds:.0f}"]) + " |")
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", "utf-8")
