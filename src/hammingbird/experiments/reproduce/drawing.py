@@ -11,6 +11,10 @@ from hammingbird.errors import MissingExtraError
 from hammingbird.storage import replacing
 
 
+FEW = 6
+"""So many places on an axis are all marked."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A named curve through (x, y) points."""
@@ -50,12 +54,16 @@ def draw(path: Path, panels: list[Panel]) -> None:
                     label=line.name,
                 )
             axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
+            places = sorted({x for line in panel.lines for x, _ in line.points})
             if panel.log_x:
                 axes.set_xscale("log")
                 axes.minorticks_off()
+            elif len(places) <= FEW:
+                axes.set_xticks(places)
             axes.grid(alpha=0.3)
         handles, names = axes.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+        beside = min(len(names), 3 * len(panels))
+        figure.legend(handles, names, loc="outside lower center", ncols=beside, frameon=False)
         text = StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
     with replacing(path) as temporary:

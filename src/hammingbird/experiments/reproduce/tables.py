@@ -116,7 +116,10 @@ def make_table(out: Path, name: str, table: Table) -> dict[str, Any]:
     if len(table.bits) > 1:
         panels = [
             Panel(title, "bits", table.metric, _lines(table, records, key))
-            for title, key in ((f"claimed: {table.claimed_on}", "claimed"), (train.name, "found"))
+            for title, key in (
+                (f"claimed: {table.claimed_on}", "claimed"),
+                (f"found: {train.name}", "found"),
+            )
         ]
         draw(out / f"{name}.svg", panels)
     return content
