@@ -13,13 +13,14 @@ import hammingbird as hb
 
 torch = pytest.importorskip("torch")
 
+from hammingbird.deep import supervision
 from hammingbird.deep.batches import COMPANY, epoch_batches, random_batches_lack_positives
 from hammingbird.deep.hasher import DeepHasher
 from hammingbird.deep.methods.mihash import MIHash
 from hammingbird.deep.objectives.mutual_information import MutualInformation
 from hammingbird.deep.supervision import supervise
 from hammingbird.deep.training import Training
-from hammingbird.targets import Pairs, Triplets, nearest_vectors
+from hammingbird.targets import Neighbors, Pairs, Triplets, nearest_vectors
 
 pytestmark = pytest.mark.deep
 
@@ -72,7 +73,9 @@ def test_pairs_and_triplets_are_never_torn_apart():
     assert sorted(map(tuple, np.concatenate(seen))) == sorted(zip(a, b, c, strict=True))
 
 
-def test_relations_know_what_was_said_and_nothing_else():
+@pytest.mark.parametrize("dense", [0, supervision.DENSE])
+def test_relations_know_what_was_said_and_nothing_else(dense, monkeypatch):
+    monkeypatch.setattr(supervision, "DENSE", dense)
     relation = supervise(
         Pairs(np.array([0, 1]), np.array([1, 2]), np.array([True, False])), 5
     ).relation
@@ -83,6 +86,20 @@ def test_relations_know_what_was_said_and_nothing_else():
     np.testing.assert_array_equal(known, expected)
     assert similar[1, 2]
     assert not similar[0, 1]
+
+
+def test_a_table_of_pairs_says_what_the_list_says(monkeypatch):
+    rng = np.random.default_rng(0)
+    ids = np.array([rng.permutation(50)[:6] for _ in range(50)])
+    ids[rng.random(ids.shape) < 0.2] = -1
+    rows, others = torch.from_numpy(rng.integers(0, 50, 20)), torch.arange(50)
+    for y in (Neighbors(ids, ids), Pairs(ids[:, 0] % 50, ids[:, 1] % 50, rng.random(50) < 0.5)):
+        answers = []
+        for dense in (0, supervision.DENSE):
+            monkeypatch.setattr(supervision, "DENSE", dense)
+            answers.append(supervise(y, 50).relation.lookup(rows, others))
+        for by_list, by_table in zip(*answers, strict=True):
+            np.testing.assert_array_equal(by_list, by_table)
 
 
 def test_the_learning_rate_follows_its_schedule():

@@ -13,11 +13,15 @@ from torch import Tensor
 from hammingbird.errors import InputError
 from hammingbird.targets import Neighbors, Pairs, Triplets
 
+DENSE = 1 << 27
+"""Up to so many pairs of rows, a byte each, are held in a table."""
+
 
 class Relation:
     """Similar and dissimilar pairs of rows, looked up for a whole batch at once.
 
     Symmetric. With ``closed`` all pairs that are not listed are dissimilar, else they are unknown.
+    Few rows have a table of all pairs, many a sorted list of those that were listed.
     """
 
     def __init__(
@@ -35,9 +39,17 @@ class Relation:
         self.similar = torch.from_numpy(np.concatenate([similar, similar])[first])
         self.n_rows = n_rows
         self.closed = closed
+        self.table: Tensor | None = None
+        if n_rows**2 <= DENSE:
+            said = torch.full((n_rows**2,), 0 if closed else -1, dtype=torch.int8)
+            said[self.keys] = self.similar.to(torch.int8)
+            self.table = said.view(n_rows, n_rows)
 
     def lookup(self, rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
         """Which pairs of ``rows`` [m] and ``others`` [n] are similar and known, bool [m, n]."""
+        if self.table is not None:
+            said = self.table[rows[:, None], others[None, :]]
+            return said == 1, said >= 0
         asked = rows[:, None] * self.n_rows + others[None, :]
         place = torch.searchsorted(self.keys, asked).clamp(max=len(self.keys) - 1)
         listed = self.keys[place] == asked
@@ -47,6 +59,7 @@ class Relation:
     def to(self, device: torch.device) -> Relation:
         """Move to a device."""
         self.keys, self.similar = self.keys.to(device), self.similar.to(device)
+        self.table = None if self.table is None else self.table.to(device)
         return self
 
 

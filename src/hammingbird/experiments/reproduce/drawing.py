@@ -10,7 +10,6 @@ from pathlib import Path
 from hammingbird.errors import MissingExtraError
 from hammingbird.storage import replacing
 
-
 FEW = 6
 """So many places on an axis are all marked."""
 
