@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hammingbird import catalog
 from hammingbird.codes import pack
 from hammingbird.datasets import Dataset
 from hammingbird.evaluation import asymmetric_scores, evaluate, evaluate_scores
@@ -55,15 +56,13 @@ def neighbors_kept(out: Path) -> dict[str, Any]:
 
 def prefixes(out: Path) -> dict[str, Any]:  # noqa: ARG001
     """One model whose first 16 and 32 bits serve as well, beside a model for each length."""
-    from hammingbird.deep.methods.distilled import DistilledHash
-
     (X, _), (queries, _) = banking77()
     ids = nearest_vectors(queries, X, 10).ids
     records = []
     for seed in SEEDS:
-        shared = DistilledHash(64, prefixes=(16, 32), random_state=seed).fit(X)
+        shared = catalog.make("distilled", 64, seed).set_params(prefixes=(16, 32)).fit(X)
         for bits in (16, 32, 64):
-            own = DistilledHash(bits, random_state=seed).fit(X)
+            own = catalog.make("distilled", bits, seed).fit(X)
             for name, hasher in (("prefix", shared), ("own", own)):
                 scores = hasher.project(queries)[:, :bits].astype(np.float32)
                 codes = pack(hasher.project(X)[:, :bits])
