@@ -348,7 +348,8 @@ def _show_results(results: dict[str, Any], out: Path) -> None:
     table = _table("method", "bits", "bytes", *columns.values(), "asym. MAP", "fit s")
     from hammingbird.experiments.results import averages
 
-    for row in averages(results):
+    rows = averages(results)
+    for row in rows:
         cells = [_figure(row["metrics"].get(name)) for name in columns]
         asymmetric = _figure(row["asymmetric"].get("map"))
         table.add_row(
@@ -361,7 +362,7 @@ def _show_results(results: dict[str, Any], out: Path) -> None:
             style="dim" if row["role"] == "floor" else None,
         )
     console.print(table)
-    for row in averages(results):
+    for row in rows:
         if "center_distance" in row:
             console.print(
                 f"{row['method']}, {row['bits']} bits: class centres are at least "

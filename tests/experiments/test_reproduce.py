@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,8 +108,8 @@ def test_a_table_holds_claimed_beside_found_and_shares_runs(tmp_path):
         tables.Row("itq", (0.5, 0.6)),
         tables.Row("itq", (0.4, 0.7), {"max_iter": 2}),
     )
-    table = tables.Table(made_parts, "the paper's data", "map@20", (8, 16), rows)
-    found = tables.make_table(tmp_path, "made-table", table)
+    table = tables.Table("made-table", made_parts, "the paper's data", "map@20", (8, 16), rows)
+    found = table(tmp_path)
     assert [r["row"] for r in found["records"]][::2] == ["lsh", "itq", "itq max_iter=2"]
     assert [r["claimed"] for r in found["records"]] == [0.2, 0.3, 0.5, 0.6, 0.4, 0.7]
     assert all(0 < r["found"] <= 1 + 1e-9 and r["seeds"] == 3 for r in found["records"])
@@ -124,7 +125,7 @@ def test_a_table_holds_claimed_beside_found_and_shares_runs(tmp_path):
     assert (tmp_path / "made-table.svg").exists()
     cell = tmp_path / "runs" / "made" / "cells" / "itq-8-0" / "cell.json"
     before = cell.stat().st_mtime_ns
-    assert tables.make_table(tmp_path, "other", table)["records"] == found["records"]
+    assert replace(table, name="other")(tmp_path)["records"] == found["records"]
     assert cell.stat().st_mtime_ns == before
 
 
@@ -177,7 +178,7 @@ def test_prefixes_beside_models_of_their_own(tmp_path, monkeypatch):
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal((330, 70)).astype(np.float32)
-    monkeypatch.setattr(distilled, "banking77", lambda: ((X[:300], None), (X[300:], None)))
+    monkeypatch.setattr(distilled, "banking77", lambda: (X[:300], X[300:]))
     monkeypatch.setattr(distilled, "SEEDS", (0,))
     records = distilled.prefixes(tmp_path)["records"]
     assert [(r["bits"], r["model"]) for r in records] == [

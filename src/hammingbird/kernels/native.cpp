@@ -277,6 +277,8 @@ void count_rows(const Codes& database, size_t begin, size_t end, const uint64_t*
 // Tables of one query. The order of additions is that of twin.py, so the sums are bit-identical.
 struct Tables {
   std::vector<float> halves, whole;
+  std::vector<float> tops;    // the largest score of each half byte
+  double most = 0, slack = 0;  // their sum, and how far off sums of floats may be
   Tables(const float* weights, size_t n_bits, bool whole_bytes) : halves((n_bits + 7) / 8 * 32) {
     for (size_t half = 0; half < halves.size() / 16; ++half) {
       float* table = halves.data() + half * 16;
@@ -288,7 +290,12 @@ struct Tables {
         }
         table[value] = sum;
       }
+      const auto [least, top] = std::minmax_element(table, table + 16);
+      tops.push_back(*top);
+      most += *top;
+      slack += std::max(std::abs(*least), std::abs(*top));
     }
+    slack *= 2 * static_cast<double>(tops.size()) * std::numeric_limits<float>::epsilon();
     if (!whole_bytes) return;
     whole.resize(halves.size() * 8);
     for (size_t i = 0; i < whole.size(); ++i) {
@@ -336,23 +343,12 @@ inline float score_one(const uint8_t* bytes, size_t i, size_t width, const Table
 // What each half byte loses against the best one, in whole units, rounded down, such that a row
 // whose score is above `bound` loses less than 255 units in all. False where that cannot be said.
 inline bool losses_above(float bound, const Tables& tables, uint8_t* losses) {
-  double most = 0, size = 0;
-  const size_t n = tables.halves.size() / 16;
-  for (size_t half = 0; half < n; ++half) {
-    const float* table = &tables.halves[half * 16];
-    const auto [least, best] = std::minmax_element(table, table + 16);
-    most += *best, size += std::max(std::abs(*least), std::abs(*best));
-  }
-  // Sums of floats may be off by so much. Units of 1/254.9 leave room for the products below.
-  const double slack = 2 * static_cast<double>(n) * std::numeric_limits<float>::epsilon() * size;
-  const double room = most - bound + slack;
+  const double room = tables.most - bound + tables.slack;
   if (!(room > 0 && std::isfinite(room))) return false;
-  const double units = 254.9 / room;
-  for (size_t half = 0; half < n; ++half) {
-    const float* table = &tables.halves[half * 16];
-    const float best = *std::max_element(table, table + 16);
-    for (size_t v = 0; v < 16; ++v)
-      losses[half * 16 + v] = static_cast<uint8_t>(std::min(255.0, (best - table[v]) * units));
+  const double units = 254.9 / room;  // what is left of 255 is for the rounding of the products
+  for (size_t i = 0; i < tables.halves.size(); ++i) {
+    const double lost = (tables.tops[i / 16] - tables.halves[i]) * units;
+    losses[i] = static_cast<uint8_t>(std::min(255.0, lost));
   }
   return true;
 }

@@ -19,7 +19,7 @@ class Result:
     """A figure or table of a paper, made again."""
 
     path: str
-    """``module:function`` in this folder; the function takes the output folder and returns JSON."""
+    """``module:name`` in this folder; what it names takes the output folder and returns JSON."""
     summary: str
 
 
@@ -30,15 +30,15 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
         "sgh-fig6": Result("sgh:recall_by_rank", "Recall 1@N and 10@N, MNIST and SIFT"),
         "sgh-fig7": Result("sgh:recall_by_bits", "Recall 100@100 over bits, MNIST and SIFT"),
         "sgh-fig8": Result("sgh:inner_products", "maximum inner product search, word vectors"),
-        "hashnet-table1": Result("hashnet:table1", "HashNet and others, 100 classes of ImageNet"),
-        "hashnet-table3": Result("hashnet:table3", "HashNet's variants, one label a row"),
-        "hashnet-table3-sets": Result("hashnet:table3_sets", "HashNet's variants, label sets"),
-        "mihash-table1": Result("mihash:table1", "MIHash and others, CIFAR-10, few labels"),
-        "mihash-table2": Result("mihash:table2", "MIHash and others, CIFAR-10, all labels"),
-        "mihash-table3": Result("mihash:table3", "MIHash and others, 100 classes of ImageNet"),
-        "mihash-table4": Result("mihash:table4", "MIHash and others, neighbours of GIST"),
-        "mihash-table5": Result("mihash:table5", "MIHash by gamma and by batch size"),
-        "lower-bound-table1": Result("lower_bound:table1", "the plug-in _D on six methods"),
+        "hashnet-table1": Result("hashnet:IMAGENET100", "HashNet and others, ImageNet-100"),
+        "hashnet-table3": Result("hashnet:VARIANTS", "HashNet's variants, one label a row"),
+        "hashnet-table3-sets": Result("hashnet:LABEL_SETS", "HashNet's variants, label sets"),
+        "mihash-table1": Result("mihash:CIFAR_1", "MIHash and others, CIFAR-10, few labels"),
+        "mihash-table2": Result("mihash:CIFAR_2", "MIHash and others, CIFAR-10, all labels"),
+        "mihash-table3": Result("mihash:IMAGENET100", "MIHash and others, ImageNet-100"),
+        "mihash-table4": Result("mihash:LABELME", "MIHash and others, neighbours of GIST"),
+        "mihash-table5": Result("mihash:ABLATION", "MIHash by gamma and by batch size"),
+        "lower-bound-table1": Result("lower_bound:HOSTS", "the plug-in _D on six methods"),
         "lower-bound-table2": Result("lower_bound:table2", "CSQ_D by how its centres are made"),
         "distilled": Result("distilled:neighbors_kept", "DistilledHash beside ITQ, four sets"),
         "distilled-prefixes": Result("distilled:prefixes", "one model for 16, 32 and 64 bits"),
@@ -50,8 +50,8 @@ def reproduce(name: str, out: str | os.PathLike[str]) -> dict[str, Any]:
     """Make one result; write ``<name>.json`` and its plots into ``out``, and return the JSON."""
     if name not in RESULTS:
         raise InputError(f"no result is called {name!r}: choose from {', '.join(RESULTS)}")
-    module, function = RESULTS[name].path.split(":")
-    make = getattr(import_module(f"{__name__}.{module}"), function)
+    module, maker = RESULTS[name].path.split(":")
+    make = getattr(import_module(f"{__name__}.{module}"), maker)
     out = Path(out)
     content = {
         "name": name,

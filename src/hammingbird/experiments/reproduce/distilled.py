@@ -56,7 +56,7 @@ def neighbors_kept(out: Path) -> dict[str, Any]:
 
 def prefixes(out: Path) -> dict[str, Any]:  # noqa: ARG001
     """One model whose first 16 and 32 bits serve as well, beside a model for each length."""
-    (X, _), (queries, _) = banking77()
+    X, queries = banking77()
     ids = nearest_vectors(queries, X, 10).ids
     records = []
     for seed in SEEDS:
@@ -88,7 +88,7 @@ def _sets() -> list[tuple[Dataset, Dataset]]:
     words = words / np.linalg.norm(words, axis=1, keepdims=True)
     order = rng.permutation(len(words))[: ROWS + QUERIES]
     images, asked = mnist()
-    (texts, _), (questions, _) = banking77()
+    texts, questions = banking77()
     base, descriptors = sift()
     pairs = {
         "banking77": (texts, questions),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from hammingbird.experiments.reproduce.sources import imagenet100_features, tmc2007
-from hammingbird.experiments.reproduce.tables import Row, Table, make_table
+from hammingbird.experiments.reproduce.tables import Row, Table
 
 BITS = (16, 32, 48, 64)
 HASHNET = Row("hashnet", (0.5059, 0.6306, 0.6633, 0.6835))
 
 IMAGENET100 = Table(
+    "hashnet-table1",
     imagenet100_features,
     "ImageNet-100, AlexNet",
     "map@1000",
@@ -28,6 +26,7 @@ IMAGENET100 = Table(
 )
 
 VARIANTS = Table(
+    "hashnet-table3",
     imagenet100_features,
     "ImageNet-100, AlexNet",
     "map@1000",
@@ -40,6 +39,7 @@ VARIANTS = Table(
 )
 
 LABEL_SETS = Table(
+    "hashnet-table3-sets",
     tmc2007,
     "MS COCO, AlexNet",
     "map@5000",
@@ -51,18 +51,3 @@ LABEL_SETS = Table(
         Row("hashnet-sgn", (0.6449, 0.6891, 0.7056, 0.7138)),
     ),
 )
-
-
-def table1(out: Path) -> dict[str, Any]:
-    """Table 1, ImageNet-100."""
-    return make_table(out, "hashnet-table1", IMAGENET100)
-
-
-def table3(out: Path) -> dict[str, Any]:
-    """Table 3, ImageNet-100: the variants on data of one label a row."""
-    return make_table(out, "hashnet-table3", VARIANTS)
-
-
-def table3_sets(out: Path) -> dict[str, Any]:
-    """Table 3, MS COCO: the variants on label sets, where +C differs from the rest."""
-    return make_table(out, "hashnet-table3-sets", LABEL_SETS)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from hammingbird.experiments.reproduce.sources import (
     cifar_1_features,
     cifar_2_features,
     gist,
     imagenet100_features,
 )
-from hammingbird.experiments.reproduce.tables import Row, Table, make_table
+from hammingbird.experiments.reproduce.tables import Row, Table
 
 CIFAR_1 = Table(
+    "mihash-table1",
     cifar_1_features,
     "cifar-1, VGG-F",
     "map",
@@ -29,6 +27,7 @@ CIFAR_1 = Table(
 )
 
 CIFAR_2 = Table(
+    "mihash-table2",
     cifar_2_features,
     "cifar-2, VGG-F",
     "map",
@@ -43,6 +42,7 @@ CIFAR_2 = Table(
 )
 
 IMAGENET100 = Table(
+    "mihash-table3",
     imagenet100_features,
     "ImageNet-100, AlexNet",
     "map@1000",
@@ -55,6 +55,7 @@ IMAGENET100 = Table(
 )
 
 LABELME = Table(
+    "mihash-table4",
     gist,
     "22K LabelMe, GIST",
     "map",
@@ -68,6 +69,7 @@ LABELME = Table(
 )
 
 ABLATION = Table(
+    "mihash-table5",
     cifar_1_features,
     "cifar-1, VGG-F",
     "map",
@@ -83,28 +85,3 @@ ABLATION = Table(
         Row("mihash", (0.783,), {"batch_size": 512}),
     ),
 )
-
-
-def table1(out: Path) -> dict[str, Any]:
-    """Table 1, CIFAR-10: 500 training images a class."""
-    return make_table(out, "mihash-table1", CIFAR_1)
-
-
-def table2(out: Path) -> dict[str, Any]:
-    """Table 2, CIFAR-10: all training images."""
-    return make_table(out, "mihash-table2", CIFAR_2)
-
-
-def table3(out: Path) -> dict[str, Any]:
-    """Table 3, ImageNet-100."""
-    return make_table(out, "mihash-table3", IMAGENET100)
-
-
-def table4(out: Path) -> dict[str, Any]:
-    """Table 4, neighbours of GIST descriptors, one linear layer."""
-    return make_table(out, "mihash-table4", LABELME)
-
-
-def table5(out: Path) -> dict[str, Any]:
-    """Table 5, the steepness gamma and the batch size."""
-    return make_table(out, "mihash-table5", ABLATION)

@@ -54,13 +54,12 @@ def word_vectors(n_queries: int = 10_000) -> tuple[NDArray[np.float32], NDArray[
     return X, np.random.default_rng(0).permutation(len(X))[:n_queries]
 
 
-Labelled: TypeAlias = tuple[NDArray[np.float32], NDArray[np.generic]]
-
-
-def banking77() -> tuple[Labelled, Labelled]:
-    """Return 10,003 training and 3,080 test questions as vectors [n, 384], and their intents."""
-    parts = [load(data_file(f"banking77/banking77_{part}.npz")) for part in ("train", "test")]
-    train, test = ((np.asarray(part.X, np.float32), np.asarray(part.y)) for part in parts)
+def banking77() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return 10,003 training and 3,080 test questions as vectors [n, 384]."""
+    train, test = (
+        np.asarray(load(data_file(f"banking77/banking77_{part}.npz")).X, np.float32)
+        for part in ("train", "test")
+    )
     return train, test
 
 

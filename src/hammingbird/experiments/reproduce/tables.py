@@ -41,8 +41,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One block of a paper's table, and the data that it is made again on."""
+    """One block of a paper's table, and the data that it is made again on; calling it makes it."""
 
+    name: str
+    """What its files are called."""
     data: Callable[[], Parts]
     """Gives the parts to learn from, to ask for and to search in."""
     claimed_on: str
@@ -52,8 +54,12 @@ class Table:
     rows: tuple[Row, ...]
     relevance: str = "labels"
 
+    def __call__(self, out: Path) -> dict[str, Any]:
+        """See :func:`make_table`."""
+        return make_table(out, self)
 
-def make_table(out: Path, name: str, table: Table) -> dict[str, Any]:
+
+def make_table(out: Path, table: Table) -> dict[str, Any]:
     """Run what is missing, three seeds each; write ``<name>.md`` and a plot, return the records.
 
     Runs are kept below ``out`` by data and parameters, so that tables share them.
@@ -76,10 +82,7 @@ def make_table(out: Path, name: str, table: Table) -> dict[str, Any]:
             metrics=[table.metric],
             parameters=parameters,
         )
-        for record in results["records"]:
-            value = record["metrics"][table.metric]
-            if record["method"] == "float":
-                ceiling = value
+        ceiling = results["records"][0]["metrics"][table.metric]
         for row in rows:
             found[row.label] = [
                 [
@@ -111,7 +114,7 @@ def make_table(out: Path, name: str, table: Table) -> dict[str, Any]:
         "kendall tau": dict(zip(map(str, table.bits), taus, strict=True)),
         "records": records,
     }
-    with replacing(out / f"{name}.md") as temporary:
+    with replacing(out / f"{table.name}.md") as temporary:
         temporary.write_text(as_markdown(table, content), "utf-8")
     if len(table.bits) > 1:
         panels = [
@@ -121,7 +124,7 @@ def make_table(out: Path, name: str, table: Table) -> dict[str, Any]:
                 (f"found: {train.name}", "found"),
             )
         ]
-        draw(out / f"{name}.svg", panels)
+        draw(out / f"{table.name}.svg", panels)
     return content
 
 
@@ -138,17 +141,13 @@ def as_markdown(table: Table, content: dict[str, Any]) -> str:
             if r["row"] == row.label
         ]
         lines.append("| " + " | ".join([row.label, *cells]) + " |")
-    taus = [f" | {_signed(tau)}" for tau in content["kendall tau"].values()]
-    lines.append("| " + " | ".join(["Kendall's tau", *taus]).replace("|  |", "| |") + " |")
+    taus = [f"| {tau:+.2f}" for tau in content["kendall tau"].values()]
+    lines.append("| " + " | ".join(["Kendall's tau", *taus]) + " |")
     return "\n".join(lines) + "\n"
 
 
 def _short(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}"
 
 
 def _tau(records: list[dict[str, Any]]) -> float:
