@@ -211,6 +211,13 @@ class TestMutualInformation:
         whole = MutualInformation()(batch(u, y))
         assert whole.item() == pytest.approx(-slow_information(u.detach(), y, 6))
 
+    def test_few_similar_rows_in_many_bins_seem_informative(self):
+        generator = torch.Generator().manual_seed(0)
+        codes = torch.randn(256, 64, generator=generator).sign()
+        y = torch.arange(256) // 8
+        fine, coarse = (-float(MutualInformation(n)(batch(codes, y))) for n in (64, 16))
+        assert fine > 2 * coarse  # of codes that say nothing
+
     def test_memory_does_not_grow_with_batch_times_batch_times_bins(self):
         largest = 0
 

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 import hammingbird as hb
+from hammingbird.deep.methods.mihash import MIHash
 
 pytestmark = pytest.mark.deep
 
@@ -73,6 +74,17 @@ def test_takes_label_sets_and_rows_without_labels(name, hidden_classes):
     assert hasher.fit(X, sets).transform(X).shape == (360, 2)
     partly = np.where(np.arange(360) < 100, y, -1)
     assert np.isfinite(hasher.fit(X, partly).project(X)).all()
+
+
+@pytest.mark.parametrize(("n_bits", "same_as_one_bin_per_bit"), [(4, True), (24, False)])
+def test_mihash_has_at_most_16_bins_and_one_per_bit(n_bits, same_as_one_bin_per_bit, clusters):
+    options = {"epochs": 2, "random_state": 0}
+    codes = MIHash(n_bits, **options).fit(*clusters).transform(clusters[0])
+    np.testing.assert_array_equal(
+        codes, MIHash(n_bits, n_bins=16 if n_bits > 16 else 4, **options).fit_transform(*clusters)
+    )
+    plain = MIHash(n_bits, n_bins=None, **options).fit_transform(*clusters)
+    assert np.array_equal(codes, plain) == same_as_one_bin_per_bit
 
 
 def test_unsupervised_greedyhash_keeps_cosines(clusters):

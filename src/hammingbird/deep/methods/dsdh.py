@@ -31,7 +31,7 @@ class DSDH(PaperMethod):
         Pair the batch with the latest codes of all rows, as the paper does, not with itself.
     """
 
-    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2, "weight_decay": 1.0}
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ class DTSH(PaperMethod):
         Weight of ``(u - sgn u)^2`` per bit, against the mean over triplets.
     """
 
-    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2, "weight_decay": 1.0}
 
     def __init__(
         self, n_bits: int = 64, *, margin: float | None = None, eta: float = 1.0, **training: Any

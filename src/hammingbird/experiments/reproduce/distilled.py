@@ -13,6 +13,7 @@ from hammingbird.datasets import Dataset
 from hammingbird.evaluation import asymmetric_scores, evaluate, evaluate_scores
 from hammingbird.experiments.compare import compare
 from hammingbird.experiments.reproduce.sources import banking77, mnist, sift, word_vectors
+from hammingbird.experiments.results import Record, averages
 from hammingbird.storage import replacing
 from hammingbird.targets import nearest_vectors
 
@@ -25,7 +26,7 @@ ROWS, QUERIES = 20_000, 1_000
 
 def neighbors_kept(out: Path) -> dict[str, Any]:
     """Recall 10@10 by Hamming distance and by asymmetric scores, at 32 to 256 bits."""
-    records = []
+    records: list[Record] = []
     for train, query in _sets():
         results = compare(
             train,
@@ -37,19 +38,11 @@ def neighbors_kept(out: Path) -> dict[str, Any]:
             out=out / "runs" / f"{train.name}-neighbors",
             metrics=[METRIC],
         )
-        for method in METHODS:
-            for bits in BITS:
-                cells = [
-                    r for r in results["records"] if (r["method"], r["bits"]) == (method, bits)
-                ]
-                if cells:
-                    record = {"data": train.name, "method": method, "bits": bits}
-                    for name in ("metrics", "asymmetric"):
-                        values = [cell[name][METRIC] for cell in cells]
-                        record[name] = float(np.mean(values))
-                        record[f"{name} std"] = float(np.std(values))
-                    record["seconds"] = float(np.mean([cell["seconds"]["fit"] for cell in cells]))
-                    records.append(record)
+        records += [
+            {"data": train.name, **record}
+            for record in averages(results)
+            if record["method"] in METHODS
+        ]
     _write_markdown(out / "distilled.md", records)
     return {"metric": METRIC, "seeds": len(SEEDS), "records": records}
 
@@ -102,7 +95,7 @@ def _sets() -> list[tuple[Dataset, Dataset]]:
     ]
 
 
-def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
+def _write_markdown(path: Path, records: list[Record]) -> None:
     """Hamming / asymmetric per data, method and length, and the seconds of the longest fit."""
     lines = ["| data | method | " + " | ".join(f"{b} bits" for b in BITS) + " | fit, s |"]
     lines.append("|---" * (3 + len(BITS)) + "|")
@@ -110,10 +103,12 @@ def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
         for method in METHODS:
             row = {r["bits"]: r for r in records if (r["data"], r["method"]) == (data, method)}
             cells = [
-                f"{row[b]['metrics']:.3f} / {row[b]['asymmetric']:.3f}" if b in row else ""
+                f"{row[b]['metrics'][METRIC]:.3f} / {row[b]['asymmetric'][METRIC]:.3f}"
+                if b in row
+                else ""
                 for b in BITS
             ]
-            seconds = max(r["seconds"] for r in row.values())
+            seconds = max(r["seconds"]["fit"] for r in row.values())
             lines.append("| " + " | ".join([data, method, *cells, f"{seconds:.0f}"]) + " |")
     with replacing(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", "utf-8")
