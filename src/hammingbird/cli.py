@@ -243,7 +243,7 @@ def compare(
 ) -> None:
     """Compare methods, bits and seeds: writes results.json, results.csv and report.html.
 
-    Cells that are there already are skipped, so an interrupted run goes on where it stopped.
+    Cells that are there already, of the same parameters, are kept: a stopped run goes on.
     """
     from hammingbird.datasets import load
     from hammingbird.experiments.compare import compare as run

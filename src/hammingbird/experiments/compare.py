@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -86,7 +87,8 @@ def compare(
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
     length. The database is the training part if it is left out. ``metrics`` adds names to the
     default ones; ``parameters`` are set on every method that has them. Cells that ``out`` holds
-    already are kept, so a stopped run goes on; a folder of other data is refused.
+    already are kept if their method's parameters are still the same, so a stopped run goes on; a
+    folder of other data is refused.
     """
     task = _task(train, query, database, relevance, query_limit, allow_overlap)
     cells = _cells(methods, bits, seeds, task.train.X.shape[1])
@@ -209,11 +211,12 @@ def _claim(out: Path, task: Task, settings: dict[str, Any]) -> None:
 
 
 def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Codes:
-    """Fit and encode, unless the cell is there already."""
-    if not folder.exists():
-        hasher = catalog.make(cell.method, cell.bits, cell.seed)
-        has = hasher.get_params(deep=False)
-        hasher.set_params(**{name: value for name, value in settings.items() if name in has})
+    """Fit and encode, unless the cell is there and was made with the same parameters."""
+    hasher = catalog.make(cell.method, cell.bits, cell.seed)
+    has = hasher.get_params(deep=False)
+    hasher.set_params(**{name: value for name, value in settings.items() if name in has})
+    parameters = json.loads(json.dumps(hasher.get_params(deep=False)))
+    if not folder.exists() or load_folder(folder, "cell")[0].get("parameters") != parameters:
         start = time.perf_counter()
         taught = catalog.get(cell.method).supervision != "none"
         hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
@@ -232,11 +235,12 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
             "method": cell.method,
             "n_bits": cell.bits,
             "seed": cell.seed,
+            "parameters": parameters,
             "seconds": {"fit": fitted - start, "encode": encoded - fitted},
             "history": getattr(hasher, "history_", []),
             "center_distance": getattr(hasher, "center_distance_", None),
         }
-        save_folder(folder, "cell", done, write)
+        save_folder(folder, "cell", done, write, overwrite=True)
         hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
     manifest, path = load_folder(folder, "cell")
 
