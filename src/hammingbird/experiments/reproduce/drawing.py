@@ -20,6 +20,8 @@ class Line:
 
     name: str
     points: list[tuple[float, float]]
+    variant: bool = False
+    """Whether it is drawn in dashes and in the colour of the line before it."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,16 @@ def draw(path: Path, panels: list[Panel]) -> None:
     except ImportError as error:
         raise MissingExtraError("matplotlib", "report") from error
     with rc_context({"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "hammingbird"}):
-        figure = Figure(figsize=(2.6 * len(panels), 2.9), layout="constrained")
+        figure = Figure(figsize=(3 * len(panels), 2.9), layout="constrained")
         every = figure.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel in zip(every, panels, strict=True):
+            color = -1
             for line in panel.lines:
+                color += not line.variant
                 axes.plot(
                     *zip(*line.points, strict=True),
+                    "--" if line.variant else "-",
+                    color=f"C{color}",
                     marker="o",
                     markersize=2.5,
                     linewidth=1.2,
@@ -61,7 +67,7 @@ def draw(path: Path, panels: list[Panel]) -> None:
                 axes.set_xticks(places)
             axes.grid(alpha=0.3)
         handles, names = axes.get_legend_handles_labels()
-        rows = -(-len(names) // (3 * len(panels)))
+        rows = -(-len(names) // (2 * len(panels)))
         beside = -(-len(names) // rows)
         figure.legend(handles, names, loc="outside lower center", ncols=beside, frameon=False)
         text = StringIO()

@@ -158,6 +158,10 @@ def _tau(records: list[dict[str, Any]]) -> float:
 
 def _lines(table: Table, records: list[dict[str, Any]], key: str) -> list[Line]:
     return [
-        Line(row.label, [(r["bits"], r[key]) for r in records if r["row"] == row.label])
+        Line(
+            row.label,
+            [(r["bits"], r[key]) for r in records if r["row"] == row.label],
+            variant=row.method.endswith("_d") and not row.parameters,
+        )
         for row in table.rows
     ]
