@@ -129,6 +129,18 @@ def test_a_table_holds_claimed_beside_found_and_shares_runs(tmp_path):
     assert cell.stat().st_mtime_ns == before
 
 
+def test_a_table_leaves_out_what_a_method_cannot_give(tmp_path):
+    rows = (tables.Row("lsh", (0.2, 0.3)), tables.Row("itq", (0.5, 0.6)))
+    table = tables.Table("made-table", made_parts, "the paper's data", "map@20", (8, 32), rows)
+    found = table(tmp_path)
+    assert [r["seeds"] for r in found["records"]] == [3, 3, 3, 0]
+    assert found["records"][-1]["found"] is None
+    assert found["kendall tau"]["32"] == 0
+    text = (tmp_path / "made-table.md").read_text()
+    assert len({line.count("|") for line in text.splitlines()}) == 1
+    assert "nan" not in text
+
+
 def kendall(a, b):
     """Tau-b by counting pairs."""
     pairs = [(np.sign(a[i] - a[j]), np.sign(b[i] - b[j])) for i in range(3) for j in range(i)]

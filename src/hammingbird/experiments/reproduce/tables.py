@@ -62,6 +62,7 @@ class Table:
 def make_table(out: Path, table: Table) -> dict[str, Any]:
     """Run what is missing, three seeds each; write ``<name>.md`` and a plot, return the records.
 
+    Where a method cannot give so many bits, ``found`` is None.
     Runs are kept below ``out`` by data and parameters, so that tables share them.
     """
     train, query, database = table.data()
@@ -97,8 +98,8 @@ def make_table(out: Path, table: Table) -> dict[str, Any]:
             "row": row.label,
             "bits": bits,
             "claimed": claimed,
-            "found": float(np.mean(values)),
-            "std": float(np.std(values)),
+            "found": float(np.mean(values)) if values else None,
+            "std": float(np.std(values)) if values else None,
             "seeds": len(values),
         }
         for row in table.rows
@@ -136,7 +137,8 @@ def as_markdown(table: Table, content: dict[str, Any]) -> str:
     ]
     for row in table.rows:
         cells = [
-            f"{_short(r['claimed'])} | {_short(r['found'])} ± {_short(r['std'])}"
+            f"{_short(r['claimed'])} | "
+            + (f"{_short(r['found'])} ± {_short(r['std'])}" if r["seeds"] else "")
             for r in content["records"]
             if r["row"] == row.label
         ]
@@ -152,7 +154,10 @@ def _short(value: float) -> str:
 
 def _tau(records: list[dict[str, Any]]) -> float:
     """Kendall's tau of the claimed and the found order; 0 where there is none."""
-    tau = kendalltau([r["claimed"] for r in records], [r["found"] for r in records]).statistic
+    pairs = [(r["claimed"], r["found"]) for r in records if r["seeds"]]
+    if len(pairs) < 2:
+        return 0.0
+    tau = kendalltau(*zip(*pairs, strict=True)).statistic
     return 0.0 if np.isnan(tau) else float(tau)
 
 
@@ -160,7 +165,7 @@ def _lines(table: Table, records: list[dict[str, Any]], key: str) -> list[Line]:
     return [
         Line(
             row.label,
-            [(r["bits"], r[key]) for r in records if r["row"] == row.label],
+            [(r["bits"], r[key]) for r in records if r["row"] == row.label and r["seeds"]],
             variant=row.method.endswith("_d") and not row.parameters,
         )
         for row in table.rows
