@@ -216,7 +216,8 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
     has = hasher.get_params(deep=False)
     hasher.set_params(**{name: value for name, value in settings.items() if name in has})
     parameters = json.loads(json.dumps(hasher.get_params(deep=False)))
-    if not folder.exists() or load_folder(folder, "cell")[0].get("parameters") != parameters:
+    kept = load_folder(folder, "cell") if folder.exists() else None
+    if kept is None or kept[0].get("parameters") != parameters:
         start = time.perf_counter()
         taught = catalog.get(cell.method).supervision != "none"
         hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
@@ -242,7 +243,8 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
         }
         save_folder(folder, "cell", done, write, overwrite=True)
         hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
-    manifest, path = load_folder(folder, "cell")
+        kept = load_folder(folder, "cell")
+    manifest, path = kept
 
     def read(name: str) -> NDArray[Any]:
         array: NDArray[Any] = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
