@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -99,26 +100,64 @@ def test_every_kind_of_target_teaches(clusters, kind):
     assert mean_precision(hasher.fit(X, target).transform(X), 8, y) > 0.8
 
 
+class Items(torch.utils.data.Dataset):
+    def __init__(self, X, y):
+        self.X, self.y = X, y
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, row):
+        return torch.from_numpy(self.X[row]).permute(2, 0, 1), int(self.y[row])
+
+
 def test_images_in_memory_mapped_and_as_a_dataset_give_the_same_codes(images, tmp_path):
     X, y = images
-
-    class Items(torch.utils.data.Dataset):
-        def __len__(self):
-            return len(X)
-
-        def __getitem__(self, row):
-            return torch.from_numpy(X[row]).permute(2, 0, 1), int(y[row])
-
+    items = Items(X, y)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     hasher = MIHash(8, backbone="cnn", epochs=2, batch_size=32, random_state=0)
     codes = clone(hasher).fit(X, y).transform(X)
     np.testing.assert_array_equal(clone(hasher).fit(mapped, y).transform(mapped), codes)
-    from_items = clone(hasher).fit(Items())
-    np.testing.assert_array_equal(from_items.transform(Items()), codes)
-    np.testing.assert_array_equal(from_items.transform(X), codes)
-    loader = torch.utils.data.DataLoader(Items(), batch_size=7)
+    for workers in (0, 2):
+        from_items = clone(hasher).set_params(workers=workers).fit(items)
+        np.testing.assert_array_equal(from_items.transform(items), codes)
+        np.testing.assert_array_equal(from_items.transform(X), codes)
+    loader = torch.utils.data.DataLoader(items, batch_size=7)
     np.testing.assert_array_equal(from_items.transform(loader), codes)
+
+
+def test_memory_is_bounded_by_the_batch(tmp_path):
+    n, d = 100_000, 256
+    mapped = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (n, d))
+    rng = np.random.default_rng(0)
+    for start in range(0, n, 10_000):
+        mapped[start : start + 10_000] = rng.standard_normal((10_000, d), np.float32)
+    y = (np.asarray(mapped[:, 0]) > 0).astype(np.int64)
+    tracemalloc.start()
+    try:
+        hasher = MIHash(8, epochs=1, batch_size=1024, random_state=0).fit(mapped, y)
+        hasher.transform(mapped)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < mapped.nbytes / 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"precision": "bfloat16"},
+        {"channels_last": False},
+        pytest.param({"compile": True}, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch.compile's own
+def test_faster_ways_of_training_learn_as_well(images, options):
+    X, y = images
+    options = {"epochs": 8, "batch_size": 32, "augment": False, **options}
+    hasher = MIHash(8, backbone="cnn", random_state=0, **options)
+    assert mean_precision(hasher.fit(X, y).transform(X), 8, y) > 0.8
 
 
 def test_convolutional_networks_learn_and_come_back_from_disk(images, tmp_path):
@@ -199,6 +238,8 @@ def test_bad_input_is_named(clusters):
         HashNet(8).fit(X, Pairs(np.array([0]), np.array([300]), np.array([True])))
     with pytest.raises(hb.InputError, match="nearest rows"):
         HashNet(8).fit(X, Neighbors(np.zeros((3, 2), np.int64), np.zeros((3, 2))))
+    with pytest.raises(hb.InputError, match="both as similar and as dissimilar"):
+        HashNet(8).fit(X, Pairs(np.array([0, 1]), np.array([1, 0]), np.array([True, False])))
     pairs = Pairs(np.array([0, 1]), np.array([1, 2]), np.array([True, False]))
     with pytest.raises(hb.InputError, match="needs labels"):
         HashNet(8, similarity="jaccard").fit(X, pairs)

@@ -93,7 +93,8 @@ def test_a_table_of_pairs_says_what_the_list_says(monkeypatch):
     ids = np.array([rng.permutation(50)[:6] for _ in range(50)])
     ids[rng.random(ids.shape) < 0.2] = -1
     rows, others = torch.from_numpy(rng.integers(0, 50, 20)), torch.arange(50)
-    for y in (Neighbors(ids, ids), Pairs(ids[:, 0] % 50, ids[:, 1] % 50, rng.random(50) < 0.5)):
+    pairs = Pairs(np.arange(49), np.arange(1, 50), rng.random(49) < 0.5)
+    for y in (Neighbors(ids, ids), pairs):
         answers = []
         for dense in (0, supervision.DENSE):
             monkeypatch.setattr(supervision, "DENSE", dense)
@@ -170,9 +171,19 @@ def test_checkpoints_of_other_runs_and_broken_ones_are_not_used(clusters, tmp_pa
     np.testing.assert_array_equal(
         MIHash(8, random_state=0, **settings).fit(X, y).transform(X), codes
     )
-    for other in ({"n_bits": 9}, {"batch_size": 32}, {"random_state": 1}):
+    for other in (
+        {"n_bits": 9},
+        {"batch_size": 32},
+        {"random_state": 1},
+        {"gamma": 3.0},
+        {"n_bins": 4},
+        {"posterior": "added"},
+    ):
         with pytest.raises(hb.FileError, match="other data or parameters"):
             MIHash(**{"n_bits": 8, "random_state": 0, **settings, **other}).fit(X, y)
+    for data in ((X + 1, y), (X, np.roll(y, 1)), (X, nearest_vectors(X, X, 9))):
+        with pytest.raises(hb.FileError, match="other data or parameters"):
+            MIHash(8, random_state=0, **settings).fit(*data)
     state = next((tmp_path / "run").glob("epoch-*")) / "state.safetensors"
     state.write_bytes(state.read_bytes()[:100])
     np.testing.assert_array_equal(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import hammingbird as hb
+from hammingbird.datasets import Dataset
 from hammingbird.experiments import compare as module
 from hammingbird.experiments.compare import compare
 from hammingbird.experiments.results import averages
@@ -118,6 +120,35 @@ def test_a_folder_of_other_data_is_refused(data, tmp_path):
                 out=tmp_path / "run",
             )
     assert (tmp_path / "run" / "results.json").read_bytes() == before
+
+
+def test_a_folder_of_other_labels_is_refused(clusters, tmp_path):
+    X, y = clusters
+    for labels in (y, y.astype(str).astype(object)):
+        parts = [Dataset("made", X[rows], labels[rows], None, None) for rows in np.s_[:240, 240:]]
+        arguments = dict(methods=["lsh"], bits=[8], relevance="labels")
+        compare(*parts, **arguments, out=tmp_path / str(labels.dtype))
+        other = replace(parts[0], y=np.roll(parts[0].y, 1))
+        with pytest.raises(hb.FileError, match="other data, relevance or parameters"):
+            compare(other, parts[1], **arguments, out=tmp_path / str(labels.dtype))
+
+
+@pytest.mark.deep
+def test_every_cell_has_checkpoints_of_its_own(clusters, tmp_path):
+    pytest.importorskip("torch")
+    X, y = clusters
+    parts = [Dataset("made", X[rows], y[rows], None, None) for rows in np.s_[:240, 240:]]
+    folder = tmp_path / "kept"
+    compare(
+        *parts,
+        methods=["mihash", "itq"],
+        bits=[8],
+        seeds=[0, 1],
+        relevance="labels",
+        out=tmp_path / "run",
+        parameters={"epochs": 1, "checkpoint": str(folder)},
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["mihash-8-0", "mihash-8-1"]
 
 
 def test_methods_that_cannot_give_the_bits_are_skipped_and_named(data, tmp_path):

@@ -2,111 +2,74 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hammingbird.deep.training import Training
 from hammingbird.errors import FileError
 from hammingbird.storage import load_folder, save_folder
 
-FREE = ("checkpoint", "device", "workers", "compile", "channels_last")
-"""What may differ between a run and the one that goes on from it."""
-
-if TYPE_CHECKING:
-    from hammingbird.deep.trainer import Trainer
+History = list[dict[str, float]]
+"""Per epoch the loss, its terms, and what was measured."""
 
 
-def write(trainer: Trainer) -> None:
-    """Write what the next epoch needs, then remove the checkpoint before it."""
-    if trainer.training.checkpoint is None:
-        return
-    folder = Path(trainer.training.checkpoint)
-    older = _epochs(folder)
-    state = trainer.optimizer.state_dict()
-    tensors = {
-        **{f"network.{k}": v for k, v in trainer.network.state_dict().items()},
-        **{f"objective.{k}": v for k, v in trainer.objective.state_dict().items()},
-        **{f"best.{k}": v for k, v in (trainer.best or {}).items()},
-        **{
-            f"optimizer.{number}.{k}": v
-            for number, values in state["state"].items()
-            for k, v in values.items()
-            if isinstance(v, Tensor)
-        },
-    }
-    tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    manifest = {"run": _describe(trainer), "history": trainer.history}
-    save_folder(
-        folder / f"epoch-{len(trainer.history):05d}",
-        "checkpoint",
-        manifest,
-        lambda temporary: save_file(tensors, temporary / "state.safetensors"),
-        overwrite=True,
-    )
-    for path in older:
-        shutil.rmtree(path, ignore_errors=True)
+class Checkpoints:
+    """The checkpoints of one run.
 
+    Parameters
+    ----------
+    folder
+        Where to write; with None nothing is written and nothing found.
+    run
+        What must be equal for a run to go on, as JSON holds it. Those of another run are refused.
+    """
 
-def resume(trainer: Trainer) -> int:
-    """Restore the newest checkpoint that can be read; return the epochs it has behind it."""
-    path = latest(trainer.training)
-    if path is None:
-        return 0
-    manifest, path = load_folder(path, "checkpoint")
-    if manifest["run"] != _describe(trainer):
-        raise FileError(
-            f"{path.parent} holds a run with other data or parameters: choose another checkpoint"
+    def __init__(self, folder: str | os.PathLike[str] | None, run: dict[str, Any]) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.run = run
+
+    def write(self, tensors: dict[str, Tensor], history: History) -> None:
+        """Write what the next epoch needs, then remove the checkpoints before it."""
+        if self.folder is None:
+            return
+        older = self._epochs()
+        tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+        save_folder(
+            self.folder / f"epoch-{len(history):05d}",
+            "checkpoint",
+            {"run": self.run, "history": history},
+            lambda temporary: save_file(tensors, temporary / "state.safetensors"),
+            overwrite=True,
         )
-    tensors = load_file(path / "state.safetensors")
-    trainer.network.load_state_dict(_part(tensors, "network."))
-    trainer.objective.load_state_dict(_part(tensors, "objective."))
-    trainer.best = _part(tensors, "best.") or None
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in _part(tensors, "optimizer.").items():
-        number, _, key = name.partition(".")
-        state.setdefault(int(number), {})[key] = value
-    groups = trainer.optimizer.state_dict()["param_groups"]
-    trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    trainer.history = manifest["history"]
-    return len(trainer.history)
+        for path in older:
+            shutil.rmtree(path, ignore_errors=True)
 
+    def read(self) -> tuple[dict[str, Tensor], History] | None:
+        """Return what the newest complete checkpoint holds."""
+        path = self.newest()
+        if path is None:
+            return None
+        manifest, path = load_folder(path, "checkpoint", verify=False)
+        if manifest["run"] != self.run:
+            raise FileError(
+                f"{path.parent} holds a run with other data or parameters: "
+                "choose another checkpoint"
+            )
+        return load_file(path / "state.safetensors"), manifest["history"]
 
-def latest(training: Training) -> Path | None:
-    """Return the newest complete checkpoint."""
-    if training.checkpoint is None:
+    def newest(self) -> Path | None:
+        """Return the newest complete checkpoint."""
+        for path in reversed(self._epochs()):
+            try:
+                load_folder(path, "checkpoint")
+            except FileError:
+                continue
+            return path
         return None
-    for path in reversed(_epochs(Path(training.checkpoint))):
-        try:
-            load_folder(path, "checkpoint")
-        except FileError:
-            continue
-        return path
-    return None
 
-
-def _epochs(folder: Path) -> list[Path]:
-    return sorted(folder.glob("epoch-*")) if folder.is_dir() else []
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _describe(trainer: Trainer) -> dict[str, Any]:
-    """What must be equal for a run to go on."""
-    training = trainer.training
-    shapes = {name: list(p.shape) for name, p in trainer.network.state_dict().items()}
-    return {
-        "method": trainer.name,
-        "rows": len(trainer.source),
-        "seed": trainer.seed,
-        "network": shapes,
-        "training": {k: v for k, v in asdict(training).items() if k not in FREE},
-        "torch": torch.__version__,
-    }
+    def _epochs(self) -> list[Path]:
+        return sorted(self.folder.glob("epoch-*")) if self.folder and self.folder.is_dir() else []

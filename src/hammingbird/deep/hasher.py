@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from hammingbird.codes import Codes, check_n_bits, pack
+from hammingbird.deep.checkpoint import History
 from hammingbird.deep.export import export_onnx
 from hammingbird.deep.network import FlipAndCrop, Network, Picture, Standardize, build
 from hammingbird.deep.objective import Objective, Problem
@@ -22,7 +23,7 @@ from hammingbird.deep.objectives.center_codes import CenterObjective
 from hammingbird.deep.relaxations import Identity, Relaxation
 from hammingbird.deep.source import ArraySource, DatasetSource, Source, is_dataset, moments
 from hammingbird.deep.supervision import Supervision, supervise
-from hammingbird.deep.trainer import History, Trainer
+from hammingbird.deep.trainer import Trainer
 from hammingbird.deep.training import Training
 from hammingbird.errors import InputError
 from hammingbird.hasher import Hasher

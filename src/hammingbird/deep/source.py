@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hammingbird.errors import InputError
+from hammingbird.storage import fingerprint_rows
 
 
 class Source(Protocol):
@@ -23,6 +24,10 @@ class Source(Protocol):
 
     def fetch(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[Tensor]:
         """Yield the flat inputs [m, d] of each batch; memory is bounded by a few batches."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a short name of the data, which other data are unlikely to have."""
         ...
 
 
@@ -41,6 +46,10 @@ class ArraySource:
         for index in batches:
             yield torch.from_numpy(np.asarray(self.X[index], np.float32))
 
+    def fingerprint(self) -> str:
+        """Hash some of the rows."""
+        return fingerprint_rows(self.X)
+
 
 class SomeRows:
     """Some rows of another source, renumbered from 0."""
@@ -55,6 +64,10 @@ class SomeRows:
     def fetch(self, batches: Iterable[NDArray[np.int64]]) -> Iterator[Tensor]:
         """Yield their inputs."""
         yield from self.source.fetch([self.rows[index] for index in batches])
+
+    def fingerprint(self) -> str:
+        """Return the other source's, and how many rows."""
+        return f"{len(self)} of {self.source.fingerprint()}"
 
 
 class DatasetSource:
@@ -98,6 +111,10 @@ class DatasetSource:
         )
         for inputs in loader:
             yield inputs.flatten(1)
+
+    def fingerprint(self) -> str:
+        """Number and shape only: a Dataset may change its images at random."""
+        return f"{len(self)} of {self.shape}"
 
 
 class _Inputs(Dataset[Tensor]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,8 @@ class Relation:
     """Similar and dissimilar pairs of rows, looked up for a whole batch at once.
 
     Symmetric. With ``closed`` all pairs that are not listed are dissimilar, else they are unknown.
-    Few rows have a table of all pairs, many a sorted list of those that were listed.
+    Few rows have one tensor, the table of all pairs; many have two, the sorted numbers of those
+    listed and whether they are similar.
     """
 
     def __init__(
@@ -34,32 +36,34 @@ class Relation:
         closed: bool,
     ) -> None:
         keys = np.concatenate([left * n_rows + right, right * n_rows + left])
+        said = np.concatenate([similar, similar])
+        if not said.all() and np.intersect1d(keys[said], keys[~said]).size:
+            raise InputError(
+                "y gives a pair both as similar and as dissimilar: keep one of the two"
+            )
         keys, first = np.unique(keys, return_index=True)
-        self.keys = torch.from_numpy(keys)
-        self.similar = torch.from_numpy(np.concatenate([similar, similar])[first])
-        self.n_rows = n_rows
-        self.closed = closed
-        self.table: Tensor | None = None
+        self.n_rows, self.closed = n_rows, closed
+        self.tensors: tuple[Tensor, ...] = torch.from_numpy(keys), torch.from_numpy(said[first])
         if n_rows**2 <= DENSE:
-            said = torch.full((n_rows**2,), 0 if closed else -1, dtype=torch.int8)
-            said[self.keys] = self.similar.to(torch.int8)
-            self.table = said.view(n_rows, n_rows)
+            table = torch.full((n_rows**2,), 0 if closed else -1, dtype=torch.int8)
+            table[self.tensors[0]] = self.tensors[1].to(torch.int8)
+            self.tensors = (table.view(n_rows, n_rows),)
 
     def lookup(self, rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
         """Which pairs of ``rows`` [m] and ``others`` [n] are similar and known, bool [m, n]."""
-        if self.table is not None:
-            said = self.table[rows[:, None], others[None, :]]
+        if len(self.tensors) == 1:
+            said = self.tensors[0][rows[:, None], others[None, :]]
             return said == 1, said >= 0
+        keys, similar = self.tensors
         asked = rows[:, None] * self.n_rows + others[None, :]
-        place = torch.searchsorted(self.keys, asked).clamp(max=len(self.keys) - 1)
-        listed = self.keys[place] == asked
+        place = torch.searchsorted(keys, asked).clamp(max=len(keys) - 1)
+        listed = keys[place] == asked
         known = torch.ones_like(listed) if self.closed else listed
-        return listed & self.similar[place], known
+        return listed & similar[place], known
 
     def to(self, device: torch.device) -> Relation:
         """Move to a device."""
-        self.keys, self.similar = self.keys.to(device), self.similar.to(device)
-        self.table = None if self.table is None else self.table.to(device)
+        self.tensors = tuple(tensor.to(device) for tensor in self.tensors)
         return self
 
 
@@ -88,6 +92,15 @@ class Supervision:
         if self.relation is not None:
             self.relation.to(device)
         return self
+
+    def fingerprint(self) -> str:
+        """Return a short name of the targets."""
+        related = () if self.relation is None else self.relation.tensors
+        digest = hashlib.sha256()
+        for part in (self.y, *related, self.together, self.neighbors):
+            if part is not None:
+                digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()[:16]
 
 
 def supervise(y: Any, n_rows: int) -> Supervision:

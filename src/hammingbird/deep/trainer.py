@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from hammingbird.deep import checkpoint
 from hammingbird.deep.batches import (
     Draw,
     as_tensors,
     epoch_batches,
     random_batches_lack_positives,
 )
+from hammingbird.deep.checkpoint import Checkpoints, History
 from hammingbird.deep.network import Network
 from hammingbird.deep.objective import Batch, Objective
 from hammingbird.deep.processes import Processes
@@ -30,7 +30,8 @@ from hammingbird.deep.supervision import Supervision
 from hammingbird.deep.training import Training
 from hammingbird.errors import InputError
 
-History = list[dict[str, float]]
+FREE = ("checkpoint", "device", "workers", "compile", "channels_last")
+"""What may differ between a run and the one that goes on from it."""
 
 
 class Trainer:
@@ -65,6 +66,8 @@ class Trainer:
 
     def fit(self, source: Source, supervision: Supervision) -> History:
         """Train, and leave the network with its final (or best) weights, in evaluation mode."""
+        run = {} if self.training.checkpoint is None else self._describe(source, supervision)
+        self.checkpoints = Checkpoints(self.training.checkpoint, run)
         self.source, self.supervision = source, supervision.to(self.device)
         training = self.training
         self.aware = training.batches == "aware" or (
@@ -73,7 +76,7 @@ class Trainer:
         )
         rows, held_out = self._split(len(source))
         self.probe = self._probe(rows, held_out)
-        start = checkpoint.resume(self)
+        start = self._resume()
         devices = [self.device] if self.device.type == "cuda" else []
         quiet = None if self.processes.rank == 0 else True
         progress = tqdm(
@@ -87,7 +90,7 @@ class Trainer:
                 bar.set_postfix({"loss": f"{record['loss']:.4g}", "L": f"{record['L']:.4g}"})
                 self._keep_best(bool(len(held_out)))
                 if self.processes.rank == 0:
-                    checkpoint.write(self)
+                    self.checkpoints.write(self._state(), self.history)
                 if self._out_of_patience():
                     break
         if self.best is not None:
@@ -159,7 +162,7 @@ class Trainer:
         return loss, values
 
     def _not_finite(self, name: str, value: float) -> InputError:
-        kept = checkpoint.latest(self.training)
+        kept = self.checkpoints.newest()
         return InputError(
             f"{self.name}: {name} became {value} in epoch {len(self.history) + 1}: "
             "lower learning_rate or check X"
@@ -205,11 +208,81 @@ class Trainer:
         if validated and losses[-1] <= min(losses):
             self.best = copy.deepcopy(self.network.state_dict())
 
+    def _state(self) -> dict[str, Tensor]:
+        state = self.optimizer.state_dict()["state"]
+        return {
+            **_named("network", self.network.state_dict()),
+            **_named("objective", self.objective.state_dict()),
+            **_named("best", self.best or {}),
+            **{
+                f"optimizer.{number}.{name}": value
+                for number, values in state.items()
+                for name, value in values.items()
+                if isinstance(value, Tensor)
+            },
+        }
+
+    def _resume(self) -> int:
+        """Restore the newest checkpoint, if there is one; return the epochs it has behind it."""
+        found = self.checkpoints.read()
+        if found is None:
+            return 0
+        tensors, self.history = found
+        self.network.load_state_dict(_part(tensors, "network"))
+        self.objective.load_state_dict(_part(tensors, "objective"))
+        self.best = _part(tensors, "best") or None
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _part(tensors, "optimizer").items():
+            number, _, key = name.partition(".")
+            state.setdefault(int(number), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        return len(self.history)
+
+    def _describe(self, source: Source, supervision: Supervision) -> dict[str, Any]:
+        """What must be equal for a run to go on from another's checkpoint."""
+        return {
+            "method": self.name,
+            "data": source.fingerprint(),
+            "targets": supervision.fingerprint(),
+            "seed": self.seed,
+            "network": {name: list(p.shape) for name, p in self.network.state_dict().items()},
+            "objective": _settings(self.objective),
+            "relaxation": _settings(self.relaxation),
+            "training": {k: v for k, v in asdict(self.training).items() if k not in FREE},
+            "torch": torch.__version__,
+        }
+
     def _out_of_patience(self) -> bool:
         if self.training.patience is None:
             return False
         losses = [record["L"] for record in self.history]
         return len(losses) - 1 - int(np.argmin(losses)) >= self.training.patience
+
+
+def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+
+def _settings(module: nn.Module) -> dict[str, str]:
+    """Classes and plain public attributes of a module and of all those in it."""
+    return {
+        f"{name}.{key}": f"{value:.6g}" if isinstance(value, float) else repr(value)
+        for name, part in module.named_modules()
+        for key, value in {"class": type(part).__name__, **vars(part)}.items()
+        if not key.startswith("_") and _is_plain(value)
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _optimizer(network: Network, objective: Objective, training: Training) -> torch.optim.Optimizer:

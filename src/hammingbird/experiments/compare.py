@@ -86,7 +86,8 @@ def compare(
     Beside the methods asked for, the results always hold the float vectors' own ranking (the
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
     length. The database is the training part if it is left out. ``metrics`` adds names to the
-    default ones; ``parameters`` are set on every method that has them. Cells that ``out`` holds
+    default ones; ``parameters`` are set on every method that has them, ``checkpoint`` to a folder
+    per cell. Cells that ``out`` holds
     already are kept if their method's parameters are still the same, so a stopped run goes on; a
     folder of other data is refused.
     """
@@ -215,6 +216,8 @@ def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
     hasher = catalog.make(cell.method, cell.bits, cell.seed)
     has = hasher.get_params(deep=False)
     hasher.set_params(**{name: value for name, value in settings.items() if name in has})
+    if settings.get("checkpoint") and "checkpoint" in has:
+        hasher.set_params(checkpoint=str(Path(settings["checkpoint"]) / cell.name))
     parameters = json.loads(json.dumps(hasher.get_params(deep=False)))
     kept = load_folder(folder, "cell") if folder.exists() else None
     if kept is None or kept[0].get("parameters") != parameters:

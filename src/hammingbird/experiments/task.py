@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +20,7 @@ from hammingbird.evaluation import (
     overlap,
     percentile_threshold,
 )
+from hammingbird.storage import fingerprint, fingerprint_rows
 from hammingbird.targets import Measure, Neighbors, nearest_vectors
 
 RELEVANCE_FORMS = "labels, neighbors:K, inner:K or percentile:P"
@@ -157,7 +157,8 @@ class Task:
                     "rows": len(part.X),
                     "width": part.X.shape[1],
                     "dtype": str(part.X.dtype),
-                    "fingerprint": _fingerprint(part.X),
+                    "fingerprint": fingerprint_rows(part.X),
+                    **({} if part.y is None else {"labels": _fingerprint_labels(part.y)}),
                 }
                 for role, part in parts.items()
             },
@@ -187,6 +188,10 @@ def _parse(rule: str) -> tuple[str, float]:
     raise InputError(f"relevance must be {RELEVANCE_FORMS}, got {rule!r}")
 
 
+def _fingerprint_labels(y: NDArray[Any]) -> str:
+    return fingerprint({"labels": y.astype(str).tolist()})
+
+
 def _all_within(X: NDArray[Any], threshold: float) -> Neighbors:
     """All other rows at most ``threshold`` away, in the order of rows, -1 after the last."""
     within = WithinDistance(X, X, threshold)
@@ -200,11 +205,3 @@ def _all_within(X: NDArray[Any], threshold: float) -> Neighbors:
     for row, some in enumerate(found):
         ids[row, : len(some)] = some
     return Neighbors(ids, np.zeros(ids.shape))
-
-
-def _fingerprint(X: NDArray[Any]) -> str:
-    """Hash the shape, the type and up to 4,096 evenly spaced rows."""
-    rows = np.unique(np.linspace(0, len(X) - 1, 4096).astype(int))
-    digest = hashlib.sha256(f"{X.shape} {X.dtype}".encode())
-    digest.update(np.ascontiguousarray(X[rows]).data)
-    return digest.hexdigest()[:16]

@@ -55,78 +55,78 @@ class Table:
     relevance: str = "labels"
 
     def __call__(self, out: Path) -> dict[str, Any]:
-        """See :func:`make_table`."""
-        return make_table(out, self)
+        """Run what is missing, three seeds each; write ``<name>.md`` and a plot; return records.
 
-
-def make_table(out: Path, table: Table) -> dict[str, Any]:
-    """Run what is missing, three seeds each; write ``<name>.md`` and a plot, return the records.
-
-    Where a method cannot give so many bits, ``found`` is None.
-    Runs are kept below ``out`` by data and parameters, so that tables share them.
-    """
-    train, query, database = table.data()
-    found: dict[str, list[list[float]]] = {}
-    ceiling = 0.0
-    for parameters in {str(row.parameters): row.parameters for row in table.rows}.values():
-        rows = [row for row in table.rows if row.parameters == parameters]
-        folder = "-".join([train.name, *(f"{k}={v}" for k, v in parameters.items())])
-        results = compare(
-            train,
-            query,
-            database,
-            methods=[row.method for row in rows],
-            bits=table.bits,
-            seeds=SEEDS,
-            relevance=table.relevance,
-            out=out / "runs" / folder,
-            metrics=[table.metric],
-            parameters=parameters,
-        )
-        ceiling = results["records"][0]["metrics"][table.metric]
-        for row in rows:
-            found[row.label] = [
-                [
-                    r["metrics"][table.metric]
-                    for r in results["records"]
-                    if (r["method"], r["bits"]) == (row.method, bits)
-                ]
-                for bits in table.bits
-            ]
-    records = [
-        {
-            "row": row.label,
-            "bits": bits,
-            "claimed": claimed,
-            "found": float(np.mean(values)) if values else None,
-            "std": float(np.std(values)) if values else None,
-            "seeds": len(values),
-        }
-        for row in table.rows
-        for bits, claimed, values in zip(table.bits, row.claimed, found[row.label], strict=True)
-    ]
-    taus = [_tau([r for r in records if r["bits"] == bits]) for bits in table.bits]
-    content = {
-        "data": train.name,
-        "rows": {"train": len(train.X), "query": len(query.X), "database": len(database.X)},
-        "claimed on": table.claimed_on,
-        "metric": table.metric,
-        "float": ceiling,
-        "kendall tau": dict(zip(map(str, table.bits), taus, strict=True)),
-        "records": records,
-    }
-    with replacing(out / f"{table.name}.md") as temporary:
-        temporary.write_text(as_markdown(table, content), "utf-8")
-    if len(table.bits) > 1:
-        panels = [
-            Panel(title, "bits", table.metric, _lines(table, records, key))
-            for title, key in (
-                (f"claimed: {table.claimed_on}", "claimed"),
-                (f"found: {train.name}", "found"),
-            )
+        Where a method cannot give so many bits, ``found`` is None.
+        """
+        train, query, database = parts = self.data()
+        found, ceiling = self._run(parts, out / "runs")
+        records = [
+            {
+                "row": row.label,
+                "bits": bits,
+                "claimed": claimed,
+                "found": float(np.mean(values)) if values else None,
+                "std": float(np.std(values)) if values else None,
+                "seeds": len(values),
+            }
+            for row in self.rows
+            for bits, claimed, values in zip(self.bits, row.claimed, found[row.label], strict=True)
         ]
-        draw(out / f"{table.name}.svg", panels)
-    return content
+        taus = [_tau([r for r in records if r["bits"] == bits]) for bits in self.bits]
+        content = {
+            "data": train.name,
+            "rows": {"train": len(train.X), "query": len(query.X), "database": len(database.X)},
+            "claimed on": self.claimed_on,
+            "metric": self.metric,
+            "float": ceiling,
+            "kendall tau": dict(zip(map(str, self.bits), taus, strict=True)),
+            "records": records,
+        }
+        with replacing(out / f"{self.name}.md") as temporary:
+            temporary.write_text(as_markdown(self, content), "utf-8")
+        if len(self.bits) > 1:
+            panels = [
+                Panel(title, "bits", self.metric, _lines(self, records, key))
+                for title, key in (
+                    (f"claimed: {self.claimed_on}", "claimed"),
+                    (f"found: {train.name}", "found"),
+                )
+            ]
+            draw(out / f"{self.name}.svg", panels)
+        return content
+
+    def _run(self, parts: Parts, out: Path) -> tuple[dict[str, list[list[float]]], float]:
+        """Values per row, length and seed, and that of the float vectors.
+
+        Runs are kept below ``out`` by data and parameters, so that tables share them.
+        """
+        found: dict[str, list[list[float]]] = {}
+        ceiling = 0.0
+        for parameters in {str(row.parameters): row.parameters for row in self.rows}.values():
+            rows = [row for row in self.rows if row.parameters == parameters]
+            folder = "-".join([parts[0].name, *(f"{k}={v}" for k, v in parameters.items())])
+            results = compare(
+                *parts,
+                methods=[row.method for row in rows],
+                bits=self.bits,
+                seeds=SEEDS,
+                relevance=self.relevance,
+                out=out / folder,
+                metrics=[self.metric],
+                parameters=parameters,
+            )
+            ceiling = results["records"][0]["metrics"][self.metric]
+            for row in rows:
+                found[row.label] = [
+                    [
+                        r["metrics"][self.metric]
+                        for r in results["records"]
+                        if (r["method"], r["bits"]) == (row.method, bits)
+                    ]
+                    for bits in self.bits
+                ]
+        return found, ceiling
 
 
 def as_markdown(table: Table, content: dict[str, Any]) -> str:
