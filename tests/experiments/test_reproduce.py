@@ -163,7 +163,7 @@ def test_every_table_claims_a_number_per_length():
                     method = catalog.get(row.method)
                     pytest.importorskip("torch")
                     method.make().set_params(**row.parameters)
-    assert seen == 11
+    assert seen == 12
 
 
 def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):

@@ -166,7 +166,7 @@ def _lines(table: Table, records: list[dict[str, Any]], key: str) -> list[Line]:
         Line(
             row.label,
             [(r["bits"], r[key]) for r in records if r["row"] == row.label and r["seeds"]],
-            variant=row.method.endswith("_d") and not row.parameters,
+            variant=row.method == f"{before}_d",
         )
-        for row in table.rows
+        for before, row in zip(["", *(row.method for row in table.rows)], table.rows, strict=False)
     ]
