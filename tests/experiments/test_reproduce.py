@@ -127,6 +127,10 @@ def test_a_table_holds_claimed_beside_found_and_shares_runs(tmp_path):
     before = cell.stat().st_mtime_ns
     assert replace(table, name="other")(tmp_path)["records"] == found["records"]
     assert cell.stat().st_mtime_ns == before
+    both = replace(table, parameters={"max_iter": 2})(tmp_path)
+    assert both["parameters"] == {"max_iter": 2}
+    assert both["records"][2]["found"] == found["records"][4]["found"]
+    assert {folder.name for folder in (tmp_path / "runs").iterdir()} == {"made", "made-max_iter=2"}
 
 
 def test_a_table_leaves_out_what_a_method_cannot_give(tmp_path):
@@ -162,7 +166,7 @@ def test_every_table_claims_a_number_per_length():
                     assert all(0 < value < 1 for value in row.claimed)
                     method = catalog.get(row.method)
                     pytest.importorskip("torch")
-                    method.make().set_params(**row.parameters)
+                    method.make().set_params(**{**table.parameters, **row.parameters})
     assert seen == 12
 
 

@@ -31,11 +31,7 @@ HOSTS = Table(
     ),
 )
 
-HOSTS_MLP = replace(
-    HOSTS,
-    name="lower-bound-table1-mlp",
-    rows=tuple(replace(row, parameters={"backbone": "mlp"}) for row in HOSTS.rows),
-)
+HOSTS_MLP = replace(HOSTS, name="lower-bound-table1-mlp", parameters={"backbone": "mlp"})
 
 BITS = (16, 32, 48)
 

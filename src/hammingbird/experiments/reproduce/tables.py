@@ -53,6 +53,8 @@ class Table:
     bits: tuple[int, ...]
     rows: tuple[Row, ...]
     relevance: str = "labels"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Set on every row, beside the row's own."""
 
     def __call__(self, out: Path) -> dict[str, Any]:
         """Run what is missing, three seeds each; write ``<name>.md`` and a plot; return records.
@@ -79,6 +81,7 @@ class Table:
             "rows": {"train": len(train.X), "query": len(query.X), "database": len(database.X)},
             "claimed on": self.claimed_on,
             "metric": self.metric,
+            "parameters": dict(self.parameters),
             "float": ceiling,
             "kendall tau": dict(zip(map(str, self.bits), taus, strict=True)),
             "records": records,
@@ -105,7 +108,8 @@ class Table:
         ceiling = 0.0
         for parameters in {str(row.parameters): row.parameters for row in self.rows}.values():
             rows = [row for row in self.rows if row.parameters == parameters]
-            folder = "-".join([parts[0].name, *(f"{k}={v}" for k, v in parameters.items())])
+            settings = {**self.parameters, **parameters}
+            folder = "-".join([parts[0].name, *(f"{k}={v}" for k, v in settings.items())])
             results = compare(
                 *parts,
                 methods=[row.method for row in rows],
@@ -114,7 +118,7 @@ class Table:
                 relevance=self.relevance,
                 out=out / folder,
                 metrics=[self.metric],
-                parameters=parameters,
+                parameters=settings,
             )
             ceiling = results["records"][0]["metrics"][self.metric]
             for row in rows:
