@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hammingbird.errors import FileError
-from hammingbird.storage import load_folder, save_folder
+from hammingbird.storage import Manifest, load_folder, save_folder
 
 History = list[dict[str, float]]
 """Per epoch the loss, its terms, and what was measured."""
@@ -28,7 +28,7 @@ class Checkpoints:
         What must be equal for a run to go on, as JSON holds it. Those of another run are refused.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None, run: dict[str, Any]) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None, run: Manifest) -> None:
         self.folder = None if folder is None else Path(folder)
         self.run = run
 
@@ -50,10 +50,10 @@ class Checkpoints:
 
     def read(self) -> tuple[dict[str, Tensor], History] | None:
         """Return what the newest complete checkpoint holds."""
-        path = self.newest()
-        if path is None:
+        found = self.newest()
+        if found is None:
             return None
-        manifest, path = load_folder(path, "checkpoint", verify=False)
+        manifest, path = found
         if manifest["run"] != self.run:
             raise FileError(
                 f"{path.parent} holds a run with other data or parameters: "
@@ -61,14 +61,11 @@ class Checkpoints:
             )
         return load_file(path / "state.safetensors"), manifest["history"]
 
-    def newest(self) -> Path | None:
-        """Return the newest complete checkpoint."""
+    def newest(self) -> tuple[Manifest, Path] | None:
+        """Return the newest complete checkpoint, what it is and where."""
         for path in reversed(self._epochs()):
-            try:
-                load_folder(path, "checkpoint")
-            except FileError:
-                continue
-            return path
+            with suppress(FileError):
+                return load_folder(path, "checkpoint")
         return None
 
     def _epochs(self) -> list[Path]:

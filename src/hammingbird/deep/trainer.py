@@ -66,6 +66,7 @@ class Trainer:
 
     def fit(self, source: Source, supervision: Supervision) -> History:
         """Train, and leave the network with its final (or best) weights, in evaluation mode."""
+        # Described before the targets move to a GPU.
         run = {} if self.training.checkpoint is None else self._describe(source, supervision)
         self.checkpoints = Checkpoints(self.training.checkpoint, run)
         self.source, self.supervision = source, supervision.to(self.device)
@@ -166,7 +167,7 @@ class Trainer:
         return InputError(
             f"{self.name}: {name} became {value} in epoch {len(self.history) + 1}: "
             "lower learning_rate or check X"
-            + (f"; the last good checkpoint is {kept}" if kept else "")
+            + (f"; the last good checkpoint is {kept[1]}" if kept else "")
         )
 
     @torch.no_grad()

@@ -87,9 +87,8 @@ def compare(
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
     length. The database is the training part if it is left out. ``metrics`` adds names to the
     default ones; ``parameters`` are set on every method that has them, ``checkpoint`` to a folder
-    per cell. Cells that ``out`` holds
-    already are kept if their method's parameters are still the same, so a stopped run goes on; a
-    folder of other data is refused.
+    per cell. Cells that ``out`` holds already are kept if their method's parameters are still the
+    same, so a stopped run goes on; a folder of other data is refused.
     """
     task = _task(train, query, database, relevance, query_limit, allow_overlap)
     cells = _cells(methods, bits, seeds, task.train.X.shape[1])

@@ -39,7 +39,9 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
         "mihash-table4": Result("mihash:LABELME", "MIHash and others, neighbours of GIST"),
         "mihash-table5": Result("mihash:ABLATION", "MIHash by gamma and by batch size"),
         "lower-bound-table1": Result("lower_bound:HOSTS", "the plug-in _D on six methods"),
-        "lower-bound-table1-mlp": Result("lower_bound:HOSTS_MLP", "the same, two hidden layers"),
+        "lower-bound-table1-mlp": Result(
+            "lower_bound:HOSTS_MLP", "the plug-in _D on six methods, two hidden layers"
+        ),
         "lower-bound-table2": Result("lower_bound:table2", "CSQ_D by how its centres are made"),
         "distilled": Result("distilled:neighbors_kept", "DistilledHash beside ITQ, four sets"),
         "distilled-prefixes": Result("distilled:prefixes", "one model for 16, 32 and 64 bits"),
