@@ -20,7 +20,7 @@ import hammingbird as hb
 from hammingbird import kernels
 from hammingbird.decoder import least_squares_decoder, reconstruction_error
 from hammingbird.evaluation import asymmetric_scores, evaluate, evaluate_scores
-from hammingbird.experiments.reproduce.sources import mnist
+from hammingbird.papers.sources import mnist
 from hammingbird.targets import nearest_vectors
 
 STEPS = (100, 200, 400, 800)

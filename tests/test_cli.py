@@ -123,6 +123,16 @@ def test_demo(files):
     assert (files / "demo" / "report.html").exists()
 
 
+def test_without_the_report_extra_the_figures_are_there_all_the_same(files, monkeypatch):
+    arguments = ["compare", "--train", "train.npz", "--query", "query.npz", "--methods", "lsh"]
+    arguments += ["--bits", "8", "--out", "run"]
+    run(*arguments)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert "pip install 'hammingbird[report]'" in run(*arguments)
+    assert json.loads((files / "run" / "results.json").read_text())["schema"] == 1
+    assert not (files / "run" / "report.html").exists(), "an old report beside new results"
+
+
 def fails(*arguments):
     """Run in a process of its own; return the exit code and what it printed."""
     done = subprocess.run(

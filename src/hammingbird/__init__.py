@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hammingbird.classical.sign import Sign
     from hammingbird.classical.spectral import SpectralHashing
     from hammingbird.codes import hamming, pack, unpack
+    from hammingbird.comparison.run import compare
     from hammingbird.deep.hasher import DeepHasher
     from hammingbird.deep.methods.dhn import DHN
     from hammingbird.deep.methods.distilled import DistilledHash
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from hammingbird.deep.training import Training
     from hammingbird.errors import FileError, HammingbirdError, InputError, MissingExtraError
     from hammingbird.evaluation.evaluate import evaluate, evaluate_scores
-    from hammingbird.experiments.compare import compare
     from hammingbird.hasher import Hasher
     from hammingbird.index.rerank import rerank
     from hammingbird.index.scan import Scan
     from hammingbird.linear import Linear
+    from hammingbird.report.page import write_report
     from hammingbird.targets import Neighbors, Pairs, Triplets, nearest_vectors
 
 _HOMES = {
@@ -64,8 +65,9 @@ _HOMES = {
     "MissingExtraError": "errors",
     "evaluate": "evaluation.evaluate",
     "evaluate_scores": "evaluation.evaluate",
-    "compare": "experiments.compare",
+    "compare": "comparison.run",
     "Hasher": "hasher",
+    "write_report": "report.page",
     "Scan": "index.scan",
     "rerank": "index.rerank",
     "Neighbors": "targets",
@@ -113,6 +115,7 @@ __all__ = [
     "pack",
     "rerank",
     "unpack",
+    "write_report",
 ]
 
 

@@ -6,12 +6,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from hammingbird.comparison.examples import ExampleRow, Examples
 from hammingbird.errors import HammingbirdError, InputError, MissingExtraError
-from hammingbird.experiments.comparison import Comparison
-from hammingbird.experiments.figures import save_overview
-from hammingbird.experiments.pictures import PAGE_BYTES
-from hammingbird.experiments.report import ExampleRow, Examples, write_report
-from hammingbird.experiments.summary import headline, tie_warnings
+from hammingbird.report.content import Content
+from hammingbird.report.figures import save_overview
+from hammingbird.report.page import write_page
+from hammingbird.report.pictures import PAGE_BYTES
+from hammingbird.report.words import headline, tie_warnings
 
 NASTY = """<script>alert("$x_1$ & 'y'")</script>"""
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -127,7 +128,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     """The report of everything, once."""
-    return write_report(tmp_path_factory.mktemp("report") / "new", *make_run(), make_examples())
+    return write_page(tmp_path_factory.mktemp("report") / "new", *make_run(), make_examples())
 
 
 def read(path):
@@ -156,14 +157,14 @@ def test_ids_are_unique_and_every_reference_has_one(full):
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path, full):
-    again = write_report(tmp_path, *make_run(), make_examples())
+    again = write_page(tmp_path, *make_run(), make_examples())
     assert again.read_bytes() == full.read_bytes()
 
 
 def test_a_large_comparison_stays_small(tmp_path):
     methods = [f"method-{i}" for i in range(10)]
     results, curves = make_run(methods, (16, 32, 64, 128, 256), 3, width=4096)
-    path = write_report(tmp_path, results, curves, make_examples(6, 64, (3,)))
+    path = write_page(tmp_path, results, curves, make_examples(6, 64, (3,)))
     assert path.stat().st_size < 3_000_000
 
 
@@ -172,7 +173,7 @@ def test_names_are_words_and_never_code(tmp_path):
     results["data"][NASTY] = results["data"]["name"] = NASTY
     results["protocol"]["relevance"] = NASTY
     results["skipped"] = [{"method": NASTY, "bits": 8, "why": NASTY}]
-    text, page = read(write_report(tmp_path, results, curves, make_examples(label=NASTY)))
+    text, page = read(write_page(tmp_path, results, curves, make_examples(label=NASTY)))
     assert page.tags.count("script") == 1
     assert "<script>alert" not in text
     assert NASTY in page.words
@@ -188,7 +189,7 @@ def test_what_was_not_measured_is_left_out(tmp_path, missing):
             record.update(metrics={}, asymmetric={}, seconds={}, bytes_per_item=None)
     for entry in curves[::2]:
         entry["curves"] = {}
-    read(write_report(tmp_path, results, curves))
+    read(write_page(tmp_path, results, curves))
 
 
 @pytest.mark.parametrize(
@@ -202,13 +203,13 @@ def test_what_was_not_measured_is_left_out(tmp_path, missing):
 )
 def test_one_record_is_enough(tmp_path, record):
     results = {"schema": 1, "records": [record]}
-    _, page = read(write_report(tmp_path, results, []))
+    _, page = read(write_page(tmp_path, results, []))
     assert record["method"] in page.words
     save_overview(tmp_path / "overview.png", results, [])
 
 
 def test_no_record_at_all(tmp_path):
-    _, page = read(write_report(tmp_path, {"schema": 1, "records": []}, []))
+    _, page = read(write_page(tmp_path, {"schema": 1, "records": []}, []))
     assert "No method was measured." in page.words
 
 
@@ -218,7 +219,7 @@ def test_seeds_are_averaged():
         {"method": "itq", "bits": 16, "seed": i, "curves": {"recall_at": {"n": [1, 9], "value": v}}}
         for i, v in enumerate(([0.0, 0.5], [0.5, 1.0]))
     ]
-    comparison = Comparison({"records": records}, curves)
+    comparison = Content({"records": records}, curves)
     (row,) = comparison.rows
     assert row.metrics["map"] == pytest.approx((0.3, np.std([0.2, 0.4], ddof=1)))
     n, value = comparison.curve(row, "recall_at", "n", "value")
@@ -227,7 +228,7 @@ def test_seeds_are_averaged():
 
 
 def test_one_seed_has_no_deviation():
-    (row,) = Comparison({"records": [make_record("itq", 16, map=0.2)]}, []).rows
+    (row,) = Content({"records": [make_record("itq", 16, map=0.2)]}, []).rows
     assert row.metrics["map"] == (0.2, None)
 
 
@@ -235,7 +236,7 @@ def test_the_headline_names_the_best_codes():
     results, _ = make_run()
     results["records"].append(make_record("itq", 64, **{"recall10@100": 0.84, "map": 0.1}))
     expected = "itq at 64 bits keeps 84% of the 10 nearest neighbours in its first 100 results"
-    rows = Comparison(results, []).rows
+    rows = Content(results, []).rows
     assert headline(results, rows) == f"{expected}, in 8 bytes per item instead of 64."
     results["protocol"]["relevance"] = "same label"
     assert "reaches a MAP of" in headline(results, rows)
@@ -247,20 +248,20 @@ def test_wide_ties_are_warned_of_once_per_length(tmp_path):
         make_record("pca", 8, map=0.5, map_worst=0.3, map_best=0.6),
         make_record("itq", 64, map=0.5, map_worst=0.49, map_best=0.51),
     ]
-    (warning,) = tie_warnings(Comparison({"records": records}, []).rows)
+    (warning,) = tie_warnings(Content({"records": records}, []).rows)
     assert warning.startswith("At 8 bits the order of ties alone can move MAP by 0.30 (pca")
-    assert warning in read(write_report(tmp_path, {"records": records}, []))[1].words
+    assert warning in read(write_page(tmp_path, {"records": records}, []))[1].words
 
 
 def test_the_references_are_no_code_length():
-    comparison = Comparison(*make_run(width=784))
+    comparison = Content(*make_run(width=784))
     assert comparison.lengths == [16]
     assert [row.method for row in comparison.references] == ["float", "sign"]
 
 
 def test_images_that_would_be_too_much_are_left_out_and_counted(tmp_path):
     examples = make_examples(40, 64, (3,), label=None)
-    _, page = read(write_report(tmp_path, *make_run(), examples))
+    _, page = read(write_page(tmp_path, *make_run(), examples))
     strips = [address for address in page.addresses if address.startswith("data:")]
     assert 0 < len(strips) < 40 * 3
     assert sum(map(len, strips)) <= PAGE_BYTES
@@ -270,14 +271,14 @@ def test_images_that_would_be_too_much_are_left_out_and_counted(tmp_path):
 def test_examples_of_another_number_of_queries_are_refused(tmp_path):
     examples = make_examples(3)
     with pytest.raises(InputError, match="one row per query"):
-        write_report(tmp_path, *make_run(), Examples(examples.queries[:2], None, examples.rows))
+        write_page(tmp_path, *make_run(), Examples(examples.queries[:2], None, examples.rows))
     assert not (tmp_path / "report.html").exists()
 
 
 def test_input_is_left_alone(tmp_path):
     run = make_run()
     before = copy.deepcopy(run)
-    write_report(tmp_path, *run)
+    write_page(tmp_path, *run)
     assert run == before
 
 
@@ -299,7 +300,7 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch, library):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"hammingbird\[report\]"):
-        write_report(tmp_path, *make_run(seeds=1), make_examples())
+        write_page(tmp_path, *make_run(seeds=1), make_examples())
     assert issubclass(MissingExtraError, HammingbirdError)
     assert list(tmp_path.iterdir()) == []
 
@@ -312,11 +313,11 @@ def test_training_is_drawn_per_term(tmp_path):
                 {"epoch": i + 1, "Pairs": 2.0 / (i + 1), "loss": 3.0 / (i + 1), "J": 1.0, "L": 2.0}
                 for i in range(4)
             ]
-    text = write_report(tmp_path, results, curves).read_text()
+    text = write_page(tmp_path, results, curves).read_text()
     assert text.count("over 4 epochs") == 3
     assert "loss before and after the sign" in text
     Page(text)
-    plain = write_report(tmp_path, *make_run()).read_text()
+    plain = write_page(tmp_path, *make_run()).read_text()
     assert 'id="training"' not in plain
 
 
@@ -325,5 +326,5 @@ def test_the_distance_of_class_centres_is_printed(tmp_path):
     for record in results["records"]:
         if record["method"] == "itq":
             record["center_distance"] = 6
-    text = write_report(tmp_path, results, curves).read_text()
+    text = write_page(tmp_path, results, curves).read_text()
     assert text.count("centres 6 apart") == 1

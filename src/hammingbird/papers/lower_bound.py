@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hammingbird.experiments.reproduce.sources import cifar_1_features, imagenet100_features
-from hammingbird.experiments.reproduce.tables import Row, Table
+from hammingbird.papers.sources import cifar_1_features, imagenet100_features
+from hammingbird.papers.tables import Row, Table
 
 HOSTS = Table(
     "lower-bound-table1",

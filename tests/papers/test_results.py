@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 import hammingbird as hb
+from hammingbird import papers as room
 from hammingbird.cli import app
 from hammingbird.datasets import Dataset
-from hammingbird.experiments import reproduce as room
-from hammingbird.experiments.reproduce import RESULTS, retrieval, sgh, sources, tables
-from hammingbird.experiments.reproduce.product_quantization import quantized_scores
+from hammingbird.papers import RESULTS, figures, sgh, sources, tables
+from hammingbird.papers.product_quantization import quantized_scores
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_recall_over_bits_is_written_with_its_plot(small, tmp_path):
 
 def test_a_query_is_not_its_own_neighbour(small, tmp_path):
     own = np.arange(0, 400, 10)
-    ids = retrieval.true_neighbors(tmp_path, "words", small[own], small, "inner", own)
+    ids = figures.true_neighbors(tmp_path, "words", small[own], small, "inner", own)
     assert not (ids == own[:, None]).any()
     inner = small[own] @ small.T
     inner[np.arange(len(own)), own] = -np.inf
@@ -154,7 +154,7 @@ def kendall(a, b):
 
 def test_every_table_claims_a_number_per_length():
     from hammingbird import catalog
-    from hammingbird.experiments.reproduce import hashnet, lower_bound, mihash
+    from hammingbird.papers import hashnet, lower_bound, mihash
 
     seen = 0
     for module in (hashnet, mihash, lower_bound):
@@ -172,7 +172,7 @@ def test_every_table_claims_a_number_per_length():
 
 def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    from hammingbird.experiments.reproduce import distilled
+    from hammingbird.papers import distilled
 
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((330, 20)) * np.geomspace(3, 0.5, 20)).astype(np.float32)
@@ -190,7 +190,7 @@ def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):
 
 def test_prefixes_beside_models_of_their_own(tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    from hammingbird.experiments.reproduce import distilled
+    from hammingbird.papers import distilled
 
     rng = np.random.default_rng(0)
     X = rng.standard_normal((330, 70)).astype(np.float32)

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
-from hammingbird.experiments.compare import compare
-from hammingbird.experiments.reproduce.drawing import Line, Panel, draw
-from hammingbird.experiments.reproduce.sources import Parts
+from hammingbird.comparison.run import compare
+from hammingbird.papers.sources import Parts
+from hammingbird.report.axes import Line, line_panel
+from hammingbird.report.canvas import save_panels
+from hammingbird.report.page import write_report
 from hammingbird.storage import replacing
 
 SEEDS = (0, 1, 2)
@@ -90,13 +92,13 @@ class Table:
             temporary.write_text(as_markdown(self, content), "utf-8")
         if len(self.bits) > 1:
             panels = [
-                Panel(title, "bits", self.metric, _lines(self, records, key))
+                line_panel(title, "bits", self.metric, _lines(self, records, key))
                 for title, key in (
                     (f"claimed: {self.claimed_on}", "claimed"),
                     (f"found: {train.name}", "found"),
                 )
             ]
-            draw(out / f"{self.name}.svg", panels)
+            save_panels(out / f"{self.name}.svg", panels)
         return content
 
     def _run(self, parts: Parts, out: Path) -> tuple[dict[str, list[list[float]]], float]:
@@ -120,6 +122,7 @@ class Table:
                 metrics=[self.metric],
                 parameters=settings,
             )
+            write_report(out / folder)
             ceiling = results["records"][0]["metrics"][self.metric]
             for row in rows:
                 found[row.label] = [

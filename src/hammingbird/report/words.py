@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hammingbird.experiments.comparison import Row, recall_name
+from hammingbird.comparison.results import Row, recall_name
 
 WIDE_TIES = 0.05
 """From this width on, the bracket [worst, best] of MAP over orders of ties deserves a warning."""
@@ -57,6 +57,19 @@ def tie_warnings(rows: Sequence[Row]) -> list[str]:
         )
         widest[row.bits] = max(widest.get(row.bits, (0.0, "")), (best - worst, words))
     return [widest[bits][1] for bits in sorted(widest)]
+
+
+def metric_words(metric: str) -> str:
+    """Name a metric in words, as a panel's title."""
+    known = {
+        "map": "Mean average precision (MAP)",
+        "precision@h2": "Precision within Hamming distance 2",
+        "nonempty@h2": "Share of queries that find anything there",
+    }
+    if metric in known:
+        return known[metric]
+    wanted, depth = metric.removeprefix("recall").split("@")
+    return f"Recall of the {wanted} nearest in the first {int(depth):,} results"
 
 
 TERMS = {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hammingbird.errors import MissingExtraError
+from hammingbird.storage import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,6 +54,30 @@ PAGE = Palette(
     tuple(f"#01010{i}" for i in "789abcde"),
 )  # fmt: skip
 VARIABLES = {color: f"var(--{name})" for name, color in PAGE.variables().items()}
+
+
+MARKERS = "osD^vPX<>h*p"
+DASHES = ("solid", (0, (5, 1.5)), (0, (2, 1.2)))
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a method is drawn everywhere."""
+
+    color: str
+    marker: str
+    dash: Any
+    size: float = 6.0
+
+    def line(self, **more: Any) -> dict[str, Any]:
+        """Arguments of ``Axes.plot``."""
+        drawn = {"color": self.color, "marker": self.marker, "linestyle": self.dash}
+        return {**drawn, "markersize": self.size, "markeredgewidth": 1.2, **more}
+
+
+def numbered_style(palette: Palette, i: int) -> Style:
+    """The style of the i-th of many lines: colours, markers and dashes go round at unlike pace."""
+    return Style(palette.series[i % 8], MARKERS[i % 12], DASHES[(i // 8) % 3])
 
 
 @contextmanager
@@ -106,25 +132,53 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width / 72, height / 72))
 
 
-def draw(
-    plot: Callable[[Axes], None],
-    name: str,
-    size: tuple[float, float],
-    margins: tuple[float, float, float, float] = (46, 40, 10, 8),
-) -> str:
-    """Draw on one set of axes and return inline SVG; ``name`` must be unique on the page.
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes: words above it, words for those who do not see it, and what goes onto it.
 
-    ``size`` (width, height) and ``margins`` (left, bottom, right, top) are in points. Fixed margins
-    keep the axes of panels aligned, and take a fraction of the time of a layout engine.
+    ``name`` is unique on its page. ``size`` (width, height) and ``margins`` (left, bottom, right,
+    top) are in points: fixed margins keep the axes of panels aligned, and take a fraction of the
+    time of a layout engine.
     """
-    (width, height), (left, bottom, right, top) = size, margins
-    box = (left, bottom, width - left - right, height - bottom - top)
-    with drawing(PAGE):
-        figure = new_figure(width, height)
-        plot(figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height)))
+
+    title: str
+    label: str
+    plot: Callable[[Axes], None]
+    name: str = "panel"
+    size: tuple[float, float] = (360, 250)
+    margins: tuple[float, float, float, float] = (46, 40, 10, 8)
+
+    @property
+    def svg(self) -> str:
+        """The drawing as inline SVG in the colours of the page."""
+        (width, height), (left, bottom, right, top) = self.size, self.margins
+        box = (left, bottom, width - left - right, height - bottom - top)
+        place = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+        with drawing(PAGE):
+            figure = new_figure(width, height)
+            self.plot(figure.add_axes(place))
+            text = StringIO()
+            figure.savefig(text, format="svg")
+        return inline(text.getvalue(), self.name)
+
+
+def save_panels(path: Path, panels: Sequence[Panel]) -> None:
+    """Write panels side by side on white as one SVG file, with one legend of all their lines."""
+    with drawing(LIGHT):
+        figure = new_figure(sum(panel.size[0] for panel in panels), panels[0].size[1] + 40)
+        figure.set_layout_engine("constrained", w_pad=0.08, wspace=0.02)
+        every = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel in zip(every, panels, strict=True):
+            panel.plot(axes)
+            axes.set_title(panel.title, loc="left", fontsize=12)
+        handles, names = every[0].get_legend_handles_labels()
+        rows = -(-len(names) // (3 * len(panels)))
+        beside = -(-len(names) // max(rows, 1))
+        figure.legend(handles, names, loc="outside lower left", ncols=beside, frameon=False)
         text = StringIO()
-        figure.savefig(text, format="svg")
-    return inline(text.getvalue(), name)
+        figure.savefig(text, format="svg", facecolor="white", metadata={"Date": None})
+    with replacing(path) as temporary:
+        temporary.write_text(re.sub(r"(\d\.\d\d)\d+", r"\1", text.getvalue()), "utf-8")
 
 
 def inline(svg: str, name: str) -> str:

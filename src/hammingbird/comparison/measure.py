@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.codes import Codes
+from hammingbird.comparison.task import Task
 from hammingbird.evaluation import (
     Ranking,
     asymmetric_scores,
@@ -19,7 +20,6 @@ from hammingbird.evaluation import (
 )
 from hammingbird.evaluation.diagnostics import bit_balance
 from hammingbird.evaluation.metrics import precision_at, recall_at
-from hammingbird.experiments.task import Task
 
 METRICS = (
     "map",

@@ -1,22 +1,13 @@
-"""The report of a comparison: one HTML file that needs neither a server nor a network."""
+"""The leaderboard: columns that hold anything, rows in groups by code length, best MAP first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
-from hammingbird.errors import MissingExtraError
-from hammingbird.experiments.canvas import DARK, LIGHT, VARIABLES
-from hammingbird.experiments.comparison import Comparison, Row, Value
-from hammingbird.experiments.figures import figures, legend
-from hammingbird.experiments.pictures import ExampleRow, Examples, gallery
-from hammingbird.experiments.summary import facts, headline, tie_warnings
-from hammingbird.storage import replacing
-
-__all__ = ["ExampleRow", "Examples", "write_report"]
+from hammingbird.comparison.results import Row, Value
+from hammingbird.report.canvas import VARIABLES
+from hammingbird.report.content import Content
 
 
 @dataclass(frozen=True)
@@ -39,46 +30,6 @@ class Cell:
     best: bool = False
 
 
-def write_report(
-    out: Path,
-    results: Mapping[str, Any],
-    curves: Sequence[Mapping[str, Any]],
-    examples: Examples | None = None,
-) -> Path:
-    """Write ``report.html`` into ``out`` and return its path; the same input gives the same bytes.
-
-    ``results`` is the content of ``results.json``, ``curves`` one entry per record. What was not
-    measured is left out. Needs the ``report`` extra.
-    """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "report") from error
-    pictures = gallery(examples) if examples is not None and len(examples.queries) else None
-    comparison = Comparison(results, curves)
-    data = results.get("data", {})
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-        files("hammingbird.experiments").joinpath("report.html").read_text("utf-8")
-    )
-    text = page.render(
-        title=data.get("name") or "comparison of methods",
-        headline=headline(results, comparison.rows),
-        warnings=tie_warnings(comparison.rows),
-        facts=facts(data) + facts(results.get("protocol", {})),
-        skipped=results.get("skipped", []),
-        leaderboard=leaderboard(comparison),
-        legend=legend(comparison),
-        figures=figures(comparison),
-        gallery=pictures,
-        light=LIGHT.variables(),
-        dark=DARK.variables(),
-    )
-    path = Path(out) / "report.html"
-    with replacing(path) as temporary:
-        temporary.write_text(text, "utf-8")
-    return path
-
-
 @dataclass(frozen=True)
 class Leaderboard:
     """Columns that hold anything, and rows in groups: references, then each length."""
@@ -91,12 +42,12 @@ class Leaderboard:
     """Each method's colour on the page."""
 
 
-def leaderboard(comparison: Comparison) -> Leaderboard:
+def leaderboard(content: Content) -> Leaderboard:
     """Best MAP first within every code length."""
-    columns = [c for c in _columns(comparison) if any(c.value(row) for row in comparison.rows)]
-    grouped = [("Of a fixed size, for reference", comparison.references, False)]
-    for bits in comparison.lengths:
-        rows = comparison.at(bits)
+    columns = [c for c in _columns(content) if any(c.value(row) for row in content.rows)]
+    grouped = [("Of a fixed size, for reference", content.references, False)]
+    for bits in content.lengths:
+        rows = content.at(bits)
         size = next(
             (f" · {row.bytes_per_item:,} bytes per item" for row in rows if row.bytes_per_item), ""
         )
@@ -107,17 +58,17 @@ def leaderboard(comparison: Comparison) -> Leaderboard:
         rivals = ordered if compete else []
         if ordered:
             table = [
-                (row, describe(comparison, row), [_cell(c, row, rivals) for c in columns])
+                (row, describe(content, row), [_cell(c, row, rivals) for c in columns])
                 for row in ordered
             ]
             groups.append((title, table))
-    scale = max((row.mean("map") or 0.0 for row in comparison.rows), default=0.0)
-    colors = {name: VARIABLES[style.color] for name, style in comparison.styles.items()}
+    scale = max((row.mean("map") or 0.0 for row in content.rows), default=0.0)
+    colors = {name: VARIABLES[style.color] for name, style in content.styles.items()}
     return Leaderboard(columns, groups, scale, colors)
 
 
-def _columns(comparison: Comparison) -> list[Column]:
-    recall = comparison.recall
+def _columns(content: Content) -> list[Column]:
+    recall = content.recall
 
     def metric(name: str) -> Callable[[Row], Value | None]:
         return lambda row: row.metrics.get(name)
@@ -158,14 +109,14 @@ def _cell(column: Column, row: Row, rows: Sequence[Row]) -> Cell:
     )
 
 
-def describe(comparison: Comparison, row: Row) -> str:
+def describe(content: Content, row: Row) -> str:
     """What is to be said of a row beside its name."""
     words = []
     if row.role == "ceiling":
         words.append("the vectors themselves")
-    elif comparison.alone(row):
+    elif content.alone(row):
         words.append(f"{row.bits} bits")
-    if comparison.alone(row) and row.bytes_per_item is not None:
+    if content.alone(row) and row.bytes_per_item is not None:
         words.append(f"{row.bytes_per_item:,} bytes")
     if row.role == "floor":
         words.append("learns nothing")

@@ -8,38 +8,13 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hammingbird.comparison.examples import ExampleRow, Examples, Images
 from hammingbird.errors import InputError, MissingExtraError
 
 LARGEST_SIDE = 64
 PAGE_BYTES = 1_200_000
 """Pictures of a page, encoded; the drawings of the largest comparisons take about as much."""
-
-Images = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class ExampleRow:
-    """What one method found at one code length."""
-
-    title: str
-    results: Images
-    """[m, 10, h, w] or [m, 10, h, w, 3], nearest first."""
-    correct: NDArray[np.bool_]
-    """[m, 10]"""
-    precision: float
-    """Mean precision@10 over all queries, not only those shown."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """A few image queries and their first results."""
-
-    queries: Images
-    """[m, h, w] or [m, h, w, 3]"""
-    labels: list[str] | None
-    rows: list[ExampleRow]
 
 
 @dataclass(frozen=True)

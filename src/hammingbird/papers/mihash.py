@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hammingbird.experiments.reproduce.sources import (
+from hammingbird.papers.sources import (
     cifar_1_features,
     cifar_2_features,
     gist,
     imagenet100_features,
 )
-from hammingbird.experiments.reproduce.tables import Row, Table
+from hammingbird.papers.tables import Row, Table
 
 CIFAR_1 = Table(
     "mihash-table1",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import hammingbird as hb
+from hammingbird.comparison import run as module
+from hammingbird.comparison.run import compare
 from hammingbird.datasets import Dataset
-from hammingbird.experiments import compare as module
-from hammingbird.experiments.compare import compare
-from hammingbird.experiments.results import averages
 
 
 @pytest.fixture
@@ -22,7 +20,7 @@ def data(clusters):
 
 
 def rows(results):
-    return {(r["method"], r["bits"]): r for r in averages(results)}
+    return {(r["method"], r["bits"]): r for r in results["records"]}
 
 
 @pytest.mark.parametrize("relevance", ["neighbors:5", "neighbors:20", "inner:10", "percentile:5"])
@@ -201,15 +199,6 @@ def test_measures_are_taken_again_only_if_the_rules_change(data, tmp_path, monke
     compare(*data, **arguments)
     with pytest.raises(AssertionError, match="measured again"):
         compare(*data, **arguments, metrics=["recall5@10"])
-
-
-def test_without_the_report_extra_the_figures_are_there_all_the_same(data, tmp_path, monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    compare(*data, methods=["lsh"], bits=[8], out=tmp_path / "run")
-    assert json.loads((tmp_path / "run" / "results.json").read_text())["schema"] == 1
-    assert not (tmp_path / "run" / "report.html").exists()
 
 
 @pytest.mark.parametrize(

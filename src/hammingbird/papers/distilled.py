@@ -9,11 +9,11 @@ import numpy as np
 
 from hammingbird import catalog
 from hammingbird.codes import pack
+from hammingbird.comparison.results import Row, average
+from hammingbird.comparison.run import compare
 from hammingbird.datasets import Dataset
 from hammingbird.evaluation import asymmetric_scores, evaluate, evaluate_scores
-from hammingbird.experiments.compare import compare
-from hammingbird.experiments.reproduce.sources import banking77, mnist, sift, word_vectors
-from hammingbird.experiments.results import Record, averages
+from hammingbird.papers.sources import banking77, mnist, sift, word_vectors
 from hammingbird.storage import replacing
 from hammingbird.targets import nearest_vectors
 
@@ -26,7 +26,7 @@ ROWS, QUERIES = 20_000, 1_000
 
 def neighbors_kept(out: Path) -> dict[str, Any]:
     """Recall 10@10 by Hamming distance and by asymmetric scores, at 32 to 256 bits."""
-    records: list[Record] = []
+    records: list[dict[str, Any]] = []
     for train, query in _sets():
         results = compare(
             train,
@@ -38,11 +38,7 @@ def neighbors_kept(out: Path) -> dict[str, Any]:
             out=out / "runs" / f"{train.name}-neighbors",
             metrics=[METRIC],
         )
-        records += [
-            {"data": train.name, **record}
-            for record in averages(results)
-            if record["method"] in METHODS
-        ]
+        records += [_record(train.name, row) for row in average(results) if row.method in METHODS]
     _write_markdown(out / "distilled.md", records)
     return {"metric": METRIC, "seeds": len(SEEDS), "records": records}
 
@@ -95,7 +91,13 @@ def _sets() -> list[tuple[Dataset, Dataset]]:
     ]
 
 
-def _write_markdown(path: Path, records: list[Record]) -> None:
+def _record(data: str, row: Row) -> dict[str, Any]:
+    parts = {"metrics": row.metrics, "asymmetric": row.asymmetric, "seconds": row.seconds}
+    means = {name: {k: v.mean for k, v in part.items()} for name, part in parts.items()}
+    return {"data": data, "method": row.method, "bits": row.bits, "seeds": row.seeds, **means}
+
+
+def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
     """Hamming / asymmetric per data, method and length, and the seconds of the longest fit."""
     lines = ["| data | method | " + " | ".join(f"{b} bits" for b in BITS) + " | fit, s |"]
     lines.append("|---" * (3 + len(BITS)) + "|")

@@ -14,9 +14,8 @@ from hammingbird.classical.itq import ITQ
 from hammingbird.classical.sgh import SGH
 from hammingbird.decoder import LinearDecoder, least_squares_decoder, reconstruction_error
 from hammingbird.evaluation import asymmetric_scores
-from hammingbird.experiments.reproduce.drawing import Line, Panel, draw
-from hammingbird.experiments.reproduce.product_quantization import quantized_scores
-from hammingbird.experiments.reproduce.retrieval import (
+from hammingbird.hasher import Hasher, row_chunks
+from hammingbird.papers.figures import (
     RANKS,
     SEED,
     Vectors,
@@ -25,8 +24,10 @@ from hammingbird.experiments.reproduce.retrieval import (
     recall_of_scores,
     true_neighbors,
 )
-from hammingbird.experiments.reproduce.sources import mnist, sift, word_vectors
-from hammingbird.hasher import Hasher, row_chunks
+from hammingbird.papers.product_quantization import quantized_scores
+from hammingbird.papers.sources import mnist, sift, word_vectors
+from hammingbird.report.axes import Line, line_panel
+from hammingbird.report.canvas import save_panels
 
 METHODS = ("lsh", "sh", "itq", "kmh", "ba", "sgh")
 PASSES = (1, 2, 3, 5, 8, 12, 16, 21)
@@ -50,7 +51,7 @@ def error_by_examples(out: Path) -> dict[str, Any]:
             records.append(_errors("ITQ", bits, rounds * len(X), raw / 2, _fair(itq, X)))
     for protocol in ("official", "fair"):
         panels = [
-            Panel(
+            line_panel(
                 f"{bits} bits",
                 "examples seen",
                 "half squared error",
@@ -69,7 +70,7 @@ def error_by_examples(out: Path) -> dict[str, Any]:
             )
             for bits in (8, 16, 32, 64)
         ]
-        draw(out / f"sgh-fig4-{protocol}.svg", panels)
+        save_panels(out / f"sgh-fig4-{protocol}.svg", panels)
     return {"data": "MNIST, 60,000 training images, pixels in [0, 1]", "records": records}
 
 
@@ -98,7 +99,7 @@ def time_to_error(out: Path) -> dict[str, Any]:
             }
         )
     panels = [
-        Panel(
+        line_panel(
             f"{r['bits']} bits",
             "training seconds",
             "half squared error",
@@ -111,7 +112,7 @@ def time_to_error(out: Path) -> dict[str, Any]:
         )
         for r in records
     ]
-    draw(out / "sgh-fig5.svg", panels)
+    save_panels(out / "sgh-fig5.svg", panels)
     return {"data": "MNIST, 60,000 training images, pixels in [0, 1]", "records": records}
 
 
@@ -128,10 +129,12 @@ def recall_by_rank(out: Path) -> dict[str, Any]:
                     records.append(_curve(data, method, bits, f"recall{k}", values))
         for k in (1, 10):
             panels = [
-                Panel(f"{data}, {bits} bits", "N", f"Recall {k}@N", _lines(records, data, bits, k))
+                line_panel(
+                    f"{data}, {bits} bits", "N", f"Recall {k}@N", _lines(records, data, bits, k)
+                )
                 for bits in (16, 32, 64)
             ]
-            draw(out / f"sgh-fig6-{data}-recall{k}.svg", panels)
+            save_panels(out / f"sgh-fig6-{data}-recall{k}.svg", panels)
     return {"ranks": list(RANKS), "records": records}
 
 
@@ -147,7 +150,7 @@ def recall_by_bits(out: Path) -> dict[str, Any]:
                     (value,) = recall_of_codes(query, database, bits, ids[:, :k], ranks=(100,))
                     records.append(_curve(data, method, bits, f"recall{k}@100", [value]))
     panels = [
-        Panel(
+        line_panel(
             data,
             "bits",
             "Recall 100@100",
@@ -165,7 +168,7 @@ def recall_by_bits(out: Path) -> dict[str, Any]:
         )
         for data in ("mnist", "sift")
     ]
-    draw(out / "sgh-fig7.svg", panels)
+    save_panels(out / "sgh-fig7.svg", panels)
     return {"records": records}
 
 
@@ -189,10 +192,10 @@ def inner_products(out: Path) -> dict[str, Any]:
         values = recall_of_scores(quantized_scores(queries, X, bits), len(X), ids, own)
         records.append(_curve("word2vec", "pq", bits, "recall10", values))
     panels = [
-        Panel(f"{bits} bits", "N", "Recall 10@N", _lines(records, "word2vec", bits, 10))
+        line_panel(f"{bits} bits", "N", "Recall 10@N", _lines(records, "word2vec", bits, 10))
         for bits in (16, 32, 64)
     ]
-    draw(out / "sgh-fig8.svg", panels)
+    save_panels(out / "sgh-fig8.svg", panels)
     return {"ranks": list(RANKS), "queries": len(own), "records": records}
 
 

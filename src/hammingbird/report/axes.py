@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hammingbird.experiments.canvas import Palette
-from hammingbird.experiments.comparison import Comparison, Curve, Floats, Row, Style
+from hammingbird.comparison.results import Row
+from hammingbird.report.canvas import LIGHT, Palette, Panel, Style, numbered_style
+from hammingbird.report.content import Content, Curve, Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+FEW = 6
+"""So many places on an axis are all marked."""
 
 
 def plot_sample(axes: Axes, style: Style) -> None:
@@ -20,20 +26,20 @@ def plot_sample(axes: Axes, style: Style) -> None:
     axes.plot([0, 1, 2], [0, 0, 0], **style.line(markevery=[1]))
 
 
-def plot_over_bits(axes: Axes, comparison: Comparison, metric: str) -> None:
+def plot_over_bits(axes: Axes, content: Content, metric: str) -> None:
     """One metric over code length, with reference lines and, for MAP, the bracket of ties.
 
     Methods stand a little beside each other, so that their brackets can be told apart.
     """
-    methods = comparison.methods
-    tied = any(f"{metric}_best" in row.metrics for row in comparison.rows)
+    methods = content.methods
+    tied = any(f"{metric}_best" in row.metrics for row in content.rows)
     step = min(0.04, 0.3 / max(len(methods), 1)) if tied else 0.0
     for i, method in enumerate(methods):
-        rows = [row for row in comparison.rows if row.method == method and metric in row.metrics]
-        rows = sorted((r for r in rows if not comparison.alone(r)), key=lambda row: row.bits or 0)
+        rows = [row for row in content.rows if row.method == method and metric in row.metrics]
+        rows = sorted((r for r in rows if not content.alone(r)), key=lambda row: row.bits or 0)
         if not rows:
             continue
-        style = comparison.styles[method]
+        style = content.styles[method]
         bits = [(row.bits or 0) * 2 ** (step * (i - (len(methods) - 1) / 2)) for row in rows]
         values = [row.metrics[metric] for row in rows]
         bracket = [(row.mean(f"{metric}_worst"), row.mean(f"{metric}_best")) for row in rows]
@@ -47,32 +53,32 @@ def plot_over_bits(axes: Axes, comparison: Comparison, metric: str) -> None:
         axes.vlines(bits, means - spread, means + spread, color=style.color, linewidth=4, alpha=0.4)
         axes.plot(bits, means, **style.line())
     axes.set_xscale("log", base=2)
-    axes.set_xticks(comparison.lengths, [str(bits) for bits in comparison.lengths])
+    axes.set_xticks(content.lengths, [str(bits) for bits in content.lengths])
     axes.minorticks_off()
-    if len(comparison.lengths) == 1:
-        axes.set_xlim(comparison.lengths[0] / 2, comparison.lengths[0] * 2)
+    if len(content.lengths) == 1:
+        axes.set_xlim(content.lengths[0] / 2, content.lengths[0] * 2)
     axes.set_xlabel("bits")
     axes.grid(visible=False, axis="x")
-    references = [row for row in comparison.references if metric in row.metrics]
+    references = [row for row in content.references if metric in row.metrics]
     heights = [row.metrics[metric].mean for row in references]
     top = 1.08 * max([axes.dataLim.y1, *heights], default=1.0)
     axes.set_ylim(0, top if top > 0 else 1.0)
     for row, height in zip(references, heights, strict=True):
         crowd = [
-            min((abs(other - height) for other in _means(comparison, metric, bits)), default=1.0)
-            for bits in (comparison.lengths[:1], comparison.lengths[-1:])
+            min((abs(other - height) for other in _means(content, metric, bits)), default=1.0)
+            for bits in (content.lengths[:1], content.lengths[-1:])
         ]
-        _reference(axes, comparison, row, height, left=crowd[0] >= crowd[1])
+        _reference(axes, content, row, height, left=crowd[0] >= crowd[1])
 
 
-def _means(comparison: Comparison, metric: str, lengths: Sequence[int]) -> list[float]:
-    rows = [row for bits in lengths for row in comparison.at(bits)]
+def _means(content: Content, metric: str, lengths: Sequence[int]) -> list[float]:
+    rows = [row for bits in lengths for row in content.at(bits)]
     return [row.metrics[metric].mean for row in rows if metric in row.metrics]
 
 
-def _reference(axes: Axes, comparison: Comparison, row: Row, height: float, left: bool) -> None:
+def _reference(axes: Axes, content: Content, row: Row, height: float, left: bool) -> None:
     """Draw a horizontal line and name it, behind the data, where the data leave most room."""
-    style = comparison.styles[row.method]
+    style = content.styles[row.method]
     axes.axhline(height, color=style.color, linestyle=style.dash, linewidth=1.4)
     above = row.role == "ceiling" or height < axes.get_ylim()[1] / 2
     axes.annotate(
@@ -84,17 +90,17 @@ def _reference(axes: Axes, comparison: Comparison, row: Row, height: float, left
         ha="left" if left else "right",
         va="bottom" if above else "top",
         fontsize=10,
-        color=comparison.palette.text,
+        color=content.palette.text,
         zorder=1.5,
     )
 
 
-def plot_curves(axes: Axes, comparison: Comparison, drawn: Sequence[tuple[Row, Curve]]) -> None:
+def plot_curves(axes: Axes, content: Content, drawn: Sequence[tuple[Row, Curve]]) -> None:
     """One line per row, its points joined by straight lines; some points carry a marker."""
     axes.set_ylim(-0.02, 1.02)
     for i, (row, (x, y)) in enumerate(drawn):
         marks = (0.2 * i / len(drawn), 0.2)  # shares of the axes' diagonal
-        axes.plot(x, y, **comparison.styles[row.method].line(markevery=marks, markersize=5))
+        axes.plot(x, y, **content.styles[row.method].line(markevery=marks, markersize=5))
 
 
 def by_rank(axes: Axes) -> None:
@@ -132,14 +138,14 @@ def _steps(density: Floats) -> tuple[Floats, Floats]:
     return density[starts], np.append(starts, len(density)) - 0.5
 
 
-def plot_balance(axes: Axes, comparison: Comparison, drawn: Sequence[tuple[Row, Floats]]) -> None:
+def plot_balance(axes: Axes, content: Content, drawn: Sequence[tuple[Row, Floats]]) -> None:
     """One row of strokes per method, one stroke per bit at its share of ones."""
-    axes.axvline(0.5, color=comparison.palette.neutral, linewidth=1)
+    axes.axvline(0.5, color=content.palette.neutral, linewidth=1)
     for height, (row, shares) in enumerate(drawn):
         # One broken line: a marker per bit would make the page several times as large.
         x = np.repeat(shares, 3)
         y = np.tile([height - 0.32, height + 0.32, np.nan], len(shares))
-        color = comparison.styles[row.method].color
+        color = content.styles[row.method].color
         axes.plot(x, y, color=color, linewidth=1.5, alpha=0.75, solid_capstyle="butt")
     axes.set_yticks(range(len(drawn)), [row.method for row, _ in drawn])
     axes.set_ylim(len(drawn) - 0.4, -0.6)
@@ -158,3 +164,36 @@ def plot_training(axes: Axes, style: Style, lines: Sequence[Floats]) -> None:
     last = max(len(values) for values in lines)
     axes.set_xticks(sorted({1, (1 + last) // 2, last}))
     axes.set_xlabel("epoch")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named curve through (x, y) points."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    variant: bool = False
+    """Whether it is drawn in dashes and in the colour of the line before it."""
+
+
+def line_panel(title: str, x: str, y: str, lines: Sequence[Line], log_x: bool = False) -> Panel:
+    """A panel of named lines on white, for :func:`hammingbird.report.canvas.save_panels`."""
+    label = f"{title}: {y} over {x}, for {', '.join(line.name for line in lines)}"
+    return Panel(title, label, partial(_plot_lines, x=x, y=y, lines=lines, log_x=log_x))
+
+
+def _plot_lines(axes: Axes, x: str, y: str, lines: Sequence[Line], log_x: bool) -> None:
+    number = -1
+    for line in lines:
+        number += not line.variant
+        style = numbered_style(LIGHT, number)
+        dash = (0, (4, 1.5)) if line.variant else "solid"
+        drawn = style.line(linestyle=dash, markersize=4, linewidth=1.4, label=line.name)
+        axes.plot(*zip(*line.points, strict=True), **drawn)
+    axes.set(xlabel=x, ylabel=y)
+    places = sorted({place for line in lines for place, _ in line.points})
+    if log_x:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    elif len(places) <= FEW:
+        axes.set_xticks(places)

@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from hammingbird import catalog
-from hammingbird.codes import MAX_BITS, check_n_bits
+from hammingbird.comparison.cells import finish, plan
+from hammingbird.comparison.examples import store_examples
+from hammingbird.comparison.measure import METRICS, Measures, measure_codes, measure_float
+from hammingbird.comparison.results import Record, write_results
+from hammingbird.comparison.task import Task, as_dataset
 from hammingbird.datasets import Dataset
-from hammingbird.errors import FileError, InputError, MissingExtraError
-from hammingbird.experiments.measure import (
-    METRICS,
-    Measures,
-    measure_codes,
-    measure_float,
-)
-from hammingbird.experiments.results import Record, Role, write_results
-from hammingbird.experiments.task import Task, as_dataset
-from hammingbird.storage import (
-    fingerprint,
-    load_folder,
-    read_manifest,
-    save_folder,
-    write_json,
-    write_manifest,
-)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One method at one length with one seed."""
-
-    method: str
-    bits: int
-    seed: int
-    role: Role = "method"
-
-    @property
-    def name(self) -> str:
-        """The cell's folder."""
-        return f"{self.method}-{self.bits}-{self.seed}"
-
-
-@dataclass(frozen=True)
-class Codes:
-    """What a finished cell left behind."""
-
-    query: NDArray[np.uint8]
-    database: NDArray[np.uint8]
-    query_scores: NDArray[np.float32]
-    seconds: dict[str, float]
-    fingerprint: str
-    history: list[dict[str, float]]
-    """Per epoch the losses of a method that keeps them."""
-    center_distance: int | None
-    """Least distance of two class centres, of a method that has them."""
+from hammingbird.errors import FileError, InputError
+from hammingbird.storage import read_manifest, write_manifest
 
 
 def compare(
@@ -81,7 +37,7 @@ def compare(
     query_limit: int | None = None,
     allow_overlap: bool = False,
 ) -> dict[str, Any]:
-    """Compare methods; write results.json, results.csv, report.html and overview.svg.
+    """Compare methods; write results.json, results.csv and what ``write_report`` draws.
 
     Beside the methods asked for, the results always hold the float vectors' own ranking (the
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
@@ -91,7 +47,7 @@ def compare(
     same, so a stopped run goes on; a folder of other data is refused.
     """
     task = _task(train, query, database, relevance, query_limit, allow_overlap)
-    cells = _cells(methods, bits, seeds, task.train.X.shape[1])
+    cells = plan(methods, bits, seeds, task.train.X.shape[1])
     names = list(dict.fromkeys([*METRICS, *metrics]))
     out = Path(out)
     settings = dict(parameters or {})
@@ -103,7 +59,7 @@ def compare(
             bar.set_postfix_str(cell.name)
             record: Record = asdict(cell)
             try:
-                codes = _codes(out / "cells" / cell.name, cell, task, settings)
+                codes = finish(out / "cells" / cell.name, cell, task, settings)
             except InputError as error:
                 skipped.append({**record, "why": str(error)})
             else:
@@ -133,8 +89,10 @@ def compare(
     if all(record["role"] != "method" for record in records) and skipped:
         raise InputError(f"no method could be run: {skipped[0]['why']}")
     protocol = {**task.protocol, **({"parameters": settings} if settings else {})}
-    results = write_results(out, task.describe(), protocol, records, skipped)
-    _report(out, task, results, curves)
+    results = write_results(out, task.describe(), protocol, records, skipped, curves)
+    store_examples(out, task, results)
+    for name in ("report.html", "overview.svg"):  # never old pictures beside new results
+        (out / name).unlink(missing_ok=True)
     return results
 
 
@@ -158,26 +116,6 @@ def _task(
         )
     base = learn if database is None else as_dataset(database, name="database")
     return Task(learn, ask, base, relevance, allow_overlap)
-
-
-def _cells(
-    methods: Sequence[str], bits: Sequence[int], seeds: Sequence[int], width: int
-) -> list[Cell]:
-    if not methods or not bits or not seeds:
-        raise InputError("compare needs at least one method, one number of bits and one seed")
-    asked = [catalog.get(name).name for name in methods]
-    lengths = [check_n_bits(n_bits) for n_bits in bits]
-    cells = {
-        cell.name: cell
-        for cell in [
-            *(Cell(m, b, s) for m in asked for b in lengths for s in seeds),
-            *(Cell("lsh", b, s, "floor") for b in lengths for s in seeds if "lsh" not in asked),
-        ]
-    }
-    if "sign" not in asked and width <= MAX_BITS:
-        cell = Cell("sign", width, seeds[0], "floor")
-        cells.setdefault(cell.name, cell)
-    return list(cells.values())
 
 
 def _check_settings(settings: dict[str, Any], methods: Sequence[str]) -> None:
@@ -210,59 +148,6 @@ def _claim(out: Path, task: Task, settings: dict[str, Any]) -> None:
         write_manifest(note, "run", mine)
 
 
-def _codes(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Codes:
-    """Fit and encode, unless the cell is there and was made with the same parameters."""
-    hasher = catalog.make(cell.method, cell.bits, cell.seed)
-    has = hasher.get_params(deep=False)
-    hasher.set_params(**{name: value for name, value in settings.items() if name in has})
-    if settings.get("checkpoint") and "checkpoint" in has:
-        hasher.set_params(checkpoint=str(Path(settings["checkpoint"]) / cell.name))
-    parameters = json.loads(json.dumps(hasher.get_params(deep=False)))
-    kept = load_folder(folder, "cell") if folder.exists() else None
-    if kept is None or kept[0].get("parameters") != parameters:
-        start = time.perf_counter()
-        taught = catalog.get(cell.method).supervision != "none"
-        hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
-        fitted = time.perf_counter()
-        database = hasher.transform(task.database.X)
-        encoded = time.perf_counter()
-        scores = hasher.project(task.query.X).astype(np.float32)
-        query = hasher.transform(task.query.X)
-
-        def write(temporary: Path) -> None:
-            np.save(temporary / "database.npy", database)
-            np.save(temporary / "query.npy", query)
-            np.save(temporary / "query_scores.npy", scores)
-
-        done = {
-            "method": cell.method,
-            "n_bits": cell.bits,
-            "seed": cell.seed,
-            "parameters": parameters,
-            "seconds": {"fit": fitted - start, "encode": encoded - fitted},
-            "history": getattr(hasher, "history_", []),
-            "center_distance": getattr(hasher, "center_distance_", None),
-        }
-        save_folder(folder, "cell", done, write, overwrite=True)
-        hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
-        kept = load_folder(folder, "cell")
-    manifest, path = kept
-
-    def read(name: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        return array
-
-    return Codes(
-        query=read("query"),
-        database=read("database"),
-        query_scores=read("query_scores"),
-        seconds=manifest["seconds"],
-        fingerprint=fingerprint(manifest),
-        history=manifest.get("history", []),
-        center_distance=manifest.get("center_distance"),
-    )
-
-
 def _measured(out: Path, name: str, task: Task, asked: Sequence[str], measure: Any) -> Measures:
     """Measure, or take what an earlier run measured of the same codes by the same rules."""
     key = {"metrics": list(asked), "protocol": task.protocol}
@@ -288,17 +173,3 @@ def _record(
         "seconds": {"fit": 0.0, "encode": 0.0, **seconds},
         "bytes_per_item": n_bytes,
     }
-
-
-def _report(out: Path, task: Task, results: dict[str, Any], curves: list[dict[str, Any]]) -> None:
-    from hammingbird.experiments.examples import show_examples
-    from hammingbird.experiments.figures import save_overview
-    from hammingbird.experiments.report import write_report
-
-    write_json(out / "curves.json", {"schema": 1, "records": curves})
-    try:
-        write_report(out, results, curves, show_examples(out, task, results))
-        save_overview(out / "overview.svg", results, curves)
-    except MissingExtraError:  # never old pictures beside new results
-        for name in ("report.html", "overview.svg"):
-            (out / name).unlink(missing_ok=True)

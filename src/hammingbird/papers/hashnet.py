@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hammingbird.experiments.reproduce.sources import imagenet100_features, tmc2007
-from hammingbird.experiments.reproduce.tables import Row, Table
+from hammingbird.papers.sources import imagenet100_features, tmc2007
+from hammingbird.papers.tables import Row, Table
 
 BITS = (16, 32, 48, 64)
 HASHNET = Row("hashnet", (0.5059, 0.6306, 0.6633, 0.6835))

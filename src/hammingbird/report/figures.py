@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hammingbird.experiments.canvas import LIGHT, draw, drawing, new_figure
-from hammingbird.experiments.comparison import Comparison, Floats, Row
-from hammingbird.experiments.plots import (
+from hammingbird.comparison.results import Row
+from hammingbird.report.axes import (
     by_rank,
     plot_balance,
     plot_curves,
@@ -21,19 +20,17 @@ from hammingbird.experiments.plots import (
     plot_sample,
     plot_training,
 )
+from hammingbird.report.canvas import LIGHT, Panel, drawing, new_figure
+from hammingbird.report.content import Content, Floats
+from hammingbird.report.words import metric_words
 from hammingbird.storage import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One drawing: words above it, words for those who do not see it, inline SVG."""
-
-    title: str
-    label: str
-    svg: str
+SAMPLE = ((44, 16), (3, 3, 3, 3))
+"""Size and margins of a line in the legend, in points."""
 
 
 @dataclass(frozen=True)
@@ -52,104 +49,91 @@ class Figure:
         return min(6, max((len(panels) for _, panels in self.groups), default=1))
 
 
-def figures(comparison: Comparison) -> list[Figure]:
+def figures(content: Content) -> list[Figure]:
     """All figures that the results allow, in the order in which they are read."""
     makers = (_quality, _balls, _precision_recall, _at_rank, _histograms, _balance, _training)
-    made = [maker(comparison) for maker in makers]
+    made = [maker(content) for maker in makers]
     return [figure for figure in made if any(panels for _, panels in figure.groups)]
 
 
-def legend(comparison: Comparison) -> list[tuple[str, str]]:
+def legend(content: Content) -> list[tuple[str, str]]:
     """Every method's name and its line as a small drawing."""
     return [
-        (method, draw(partial(plot_sample, style=style), f"key-{i}", (44, 16), (3, 3, 3, 3)))
-        for i, (method, style) in enumerate(comparison.styles.items())
+        (method, Panel("", "", partial(plot_sample, style=style), f"key-{i}", *SAMPLE).svg)
+        for i, (method, style) in enumerate(content.styles.items())
     ]
 
 
-def metric_words(metric: str) -> str:
-    """Name a metric in words, as a panel's title."""
-    known = {
-        "map": "Mean average precision (MAP)",
-        "precision@h2": "Precision within Hamming distance 2",
-        "nonempty@h2": "Share of queries that find anything there",
-    }
-    if metric in known:
-        return known[metric]
-    wanted, depth = metric.removeprefix("recall").split("@")
-    return f"Recall of the {wanted} nearest in the first {int(depth):,} results"
-
-
-def _quality(comparison: Comparison) -> Figure:
+def _quality(content: Content) -> Figure:
     return Figure(
         "quality",
         "Quality against code length",
         "Higher is better; horizontal lines are references of a fixed size. A thin bracket spans "
         "MAP from the worst to the best order of tied items, a broad bar one standard deviation "
         "over seeds either way.",
-        _over_bits(comparison, ("map", comparison.recall), "quality"),
+        _over_bits(content, ("map", content.recall), "quality"),
         "large",
     )
 
 
-def _balls(comparison: Comparison) -> Figure:
+def _balls(content: Content) -> Figure:
     return Figure(
         "balls",
         "Within Hamming distance 2",
         "First, how much of what lies at most two bits away is relevant, an empty ball counted as "
         "0; then, how many queries find anything that near.",
-        _over_bits(comparison, ("precision@h2", "nonempty@h2"), "balls"),
+        _over_bits(content, ("precision@h2", "nonempty@h2"), "balls"),
         "large",
     )
 
 
 def _over_bits(
-    comparison: Comparison, metrics: Sequence[str], name: str
+    content: Content, metrics: Sequence[str], name: str
 ) -> list[tuple[str, list[Panel]]]:
     panels = []
     for i, metric in enumerate(metrics):
-        if any(metric in row.metrics and not comparison.alone(row) for row in comparison.rows):
+        if any(metric in row.metrics and not content.alone(row) for row in content.rows):
             words = metric_words(metric)
-            label = f"{words} over code length, for {', '.join(comparison.methods)}"
-            plot = partial(plot_over_bits, comparison=comparison, metric=metric)
-            panels.append(Panel(words, label, draw(plot, f"{name}-{i}", (430, 290))))
+            label = f"{words} over code length, for {', '.join(content.methods)}"
+            plot = partial(plot_over_bits, content=content, metric=metric)
+            panels.append(Panel(words, label, plot, f"{name}-{i}", (430, 290)))
     return [("", panels)]
 
 
-def _precision_recall(comparison: Comparison) -> Figure:
+def _precision_recall(content: Content) -> Figure:
     return Figure(
         "precision-recall",
         "Precision and recall",
         "Each point is one depth of the result list: how much of the list is relevant, against how "
         "much of what is relevant it holds; further up and right is better.",
-        [("", _per_length(comparison, "precision_recall", "recall", "precision"))],
+        [("", _per_length(content, "precision_recall", "recall", "precision"))],
     )
 
 
-def _at_rank(comparison: Comparison) -> Figure:
+def _at_rank(content: Content) -> Figure:
     return Figure(
         "ranks",
         "The first N results",
         "Precision is the share of the first N results that is relevant, recall the share of all "
         "relevant items that they hold; N runs on a logarithmic axis.",
         [
-            ("Precision of the first N", _per_length(comparison, "precision_at", "n", "value")),
-            ("Recall of the first N", _per_length(comparison, "recall_at", "n", "value")),
+            ("Precision of the first N", _per_length(content, "precision_at", "n", "value")),
+            ("Recall of the first N", _per_length(content, "recall_at", "n", "value")),
         ],
     )
 
 
-def _per_length(comparison: Comparison, name: str, x: str, y: str) -> list[Panel]:
+def _per_length(content: Content, name: str, x: str, y: str) -> list[Panel]:
     """One panel per code length, the references in each of them."""
     panels = []
-    for bits in comparison.lengths:
-        rows = [*comparison.references, *comparison.at(bits)]
-        drawn = [(row, curve) for row in rows if (curve := comparison.curve(row, name, x, y))]
-        if all(comparison.alone(row) for row, _ in drawn):
+    for bits in content.lengths:
+        rows = [*content.references, *content.at(bits)]
+        drawn = [(row, curve) for row in rows if (curve := content.curve(row, name, x, y))]
+        if all(content.alone(row) for row, _ in drawn):
             continue
 
         def plot(axes: Axes, drawn: Any = drawn) -> None:
-            plot_curves(axes, comparison, drawn)
+            plot_curves(axes, content, drawn)
             if x == "n":
                 by_rank(axes)
             else:
@@ -157,7 +141,7 @@ def _per_length(comparison: Comparison, name: str, x: str, y: str) -> list[Panel
 
         words = name.replace("_at", " of the first N").replace("_", " against ")
         label = f"{words} at {bits} bits, for {_names(row for row, _ in drawn)}"
-        panels.append(Panel(f"{bits} bits", label, draw(plot, f"{name}-{bits}", (360, 250))))
+        panels.append(Panel(f"{bits} bits", label, plot, f"{name}-{bits}"))
     return panels
 
 
@@ -165,21 +149,24 @@ def _names(rows: Iterable[Row]) -> str:
     return ", ".join(row.method for row in rows)
 
 
-def _histograms(comparison: Comparison) -> Figure:
+def _histograms(content: Content) -> Figure:
     groups: dict[str, list[Panel]] = {}
-    for i, row in enumerate(comparison.rows):
-        densities = comparison.densities(row)
+    for i, row in enumerate(content.rows):
+        densities = content.densities(row)
         if densities is None:
             continue
         relevant, other = densities
         overlap = _overlap(relevant, other)
-        plot = partial(plot_histogram, palette=comparison.palette, relevant=relevant, other=other)
+        plot = partial(plot_histogram, palette=content.palette, relevant=relevant, other=other)
         groups.setdefault(row.method, []).append(
             Panel(
                 f"{row.bits} bits · overlap {overlap:.2f}",
                 f"Hamming distances at {row.name}: relevant and other pairs overlap by "
                 f"{overlap:.2f}",
-                draw(plot, f"histogram-{i}", (200, 105), (4, 20, 8, 4)),
+                plot,
+                f"histogram-{i}",
+                (200, 105),
+                (4, 20, 8, 4),
             )
         )
     return Figure(
@@ -196,18 +183,18 @@ def _overlap(relevant: Floats, other: Floats) -> float:
     return float(np.minimum(relevant, other).sum())
 
 
-def _balance(comparison: Comparison) -> Figure:
+def _balance(content: Content) -> Figure:
     panels = []
-    for bits in comparison.lengths:
-        found = [(row, comparison.first(row, "bit_balance")) for row in comparison.at(bits)]
+    for bits in content.lengths:
+        found = [(row, content.first(row, "bit_balance")) for row in content.at(bits)]
         drawn = [(row, np.array(shares, float)) for row, shares in found if shares]
         if drawn:
-            plot = partial(plot_balance, comparison=comparison, drawn=drawn)
+            plot = partial(plot_balance, content=content, drawn=drawn)
             label = f"Share of ones of each bit at {bits} bits, for {_names(r for r, _ in drawn)}"
             longest = max(len(row.method) for row, _ in drawn)
             margins = (min(160, 14 + 7 * longest), 40, 10, 8)
-            svg = draw(plot, f"balance-{bits}", (360, 70 + 26 * len(drawn)), margins)
-            panels.append(Panel(f"{bits} bits", label, svg))
+            size = (360, 70 + 26 * len(drawn))
+            panels.append(Panel(f"{bits} bits", label, plot, f"balance-{bits}", size, margins))
     return Figure(
         "balance",
         "Bit balance",
@@ -217,10 +204,10 @@ def _balance(comparison: Comparison) -> Figure:
     )
 
 
-def _training(comparison: Comparison) -> Figure:
+def _training(content: Content) -> Figure:
     groups: dict[str, list[Panel]] = {}
-    for i, row in enumerate(comparison.at(max(comparison.lengths, default=0))):
-        history = comparison.first(row, "training")
+    for i, row in enumerate(content.at(max(content.lengths, default=0))):
+        history = content.first(row, "training")
         if not history:
             continue
         known = [name for name in history[0] if name not in ("epoch", "loss", "J", "L")]
@@ -228,10 +215,10 @@ def _training(comparison: Comparison) -> Figure:
         shown.insert(1, ("loss before and after the sign", ["J", "L"]))
         for j, (title, names) in enumerate(shown):
             lines = [np.array([record[name] for record in history], float) for name in names]
-            plot = partial(plot_training, style=comparison.styles[row.method], lines=lines)
+            plot = partial(plot_training, style=content.styles[row.method], lines=lines)
             label = f"{title} of {row.name} over {len(history)} epochs"
             groups.setdefault(f"{row.method}, {row.bits} bits", []).append(
-                Panel(title, label, draw(plot, f"training-{i}-{j}", (360, 200), (52, 40, 8, 6)))
+                Panel(title, label, plot, f"training-{i}-{j}", (360, 200), (52, 40, 8, 6))
             )
     return Figure(
         "training",
@@ -250,14 +237,14 @@ def save_overview(
 
     The distances are those of the longest codes: of the worst method there and of the best.
     """
-    comparison = Comparison(results, curves, LIGHT)
-    measured = {metric for row in comparison.rows for metric in row.metrics}
-    metric = comparison.recall if comparison.recall in measured else "map"
-    longest = comparison.at(max(comparison.lengths, default=0))
+    content = Content(results, curves, LIGHT)
+    measured = {metric for row in content.rows for metric in row.metrics}
+    metric = content.recall if content.recall in measured else "map"
+    longest = content.at(max(content.lengths, default=0))
     known = [
         (row, densities)
         for row in sorted(longest, key=lambda row: row.mean(metric) or 0.0)
-        if (densities := comparison.densities(row)) is not None
+        if (densities := content.densities(row)) is not None
     ]
     shown = known[:1] + known[1:][-1:]
     from matplotlib.lines import Line2D
@@ -267,10 +254,10 @@ def save_overview(
         figure.set_layout_engine("constrained", w_pad=0.12, wspace=0.03)
         grid = figure.add_gridspec(max(len(shown), 1), 2 if shown else 1)
         axes = figure.add_subplot(grid[:, 0])
-        plot_over_bits(axes, comparison, metric)
+        plot_over_bits(axes, content, metric)
         axes.set_title(metric_words(metric), loc="left", fontsize=12)
-        methods = comparison.methods
-        samples = [Line2D([], [], **comparison.styles[method].line()) for method in methods]
+        methods = content.methods
+        samples = [Line2D([], [], **content.styles[method].line()) for method in methods]
         figure.legend(samples, methods, loc="outside lower left", ncols=len(methods), frameon=False)
         for place, (row, densities) in enumerate(shown):
             axes = figure.add_subplot(grid[place, 1])

@@ -1,0 +1,25 @@
+"""The command line: a thin skin over the library, a file per group of commands."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+from hammingbird.cli import compare, learn, papers, search
+from hammingbird.cli.terminal import app, plain
+from hammingbird.errors import HammingbirdError
+
+__all__ = ["app", "compare", "learn", "main", "papers", "search"]
+
+
+def main() -> None:
+    """Run the command line; every error of the package is one line and exit code 1."""
+    try:
+        app()
+    except HammingbirdError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {plain(str(error))}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped: run the same command again to go on")
+        sys.exit(130)

@@ -1,0 +1,5 @@
+"""``python -m hammingbird.cli``."""
+
+from hammingbird.cli import main
+
+main()

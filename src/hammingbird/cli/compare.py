@@ -1,0 +1,140 @@
+"""Commands that compare methods: demo, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hammingbird.cli.terminal import (
+    ImageSize,
+    Out,
+    Setting,
+    Train,
+    app,
+    console,
+    figure,
+    names,
+    numbers,
+    plain,
+    settings,
+    table,
+)
+from hammingbird.errors import MissingExtraError
+
+METHODS = "itq,rotated-pca,pca,sh,lsh"
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("hammingbird-demo"),
+) -> None:
+    """Compare the unsupervised methods on a small set of digits and write a report."""
+    from hammingbird.comparison.run import compare as run
+    from hammingbird.datasets.bundled import digits
+
+    train, query = digits()
+    results = run(
+        train,
+        query,
+        methods=names(METHODS),
+        bits=[8, 16, 32, 64],
+        seeds=[0, 1, 2],
+        relevance="labels",
+        out=out,
+    )
+    _show_results(results, out)
+
+
+@app.command()
+def compare(
+    train: Train,
+    query: Annotated[Path, typer.Option(help="Vectors to search with.", show_default=False)],
+    out: Out,
+    database: Annotated[
+        Path | None, typer.Option(help="Vectors to search in; the training ones if left out.")
+    ] = None,
+    methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = METHODS,
+    bits: Annotated[str, typer.Option(help="Numbers, separated by commas.")] = "16,32,64",
+    seeds: Annotated[str, typer.Option(help="Numbers, separated by commas.")] = "0",
+    relevance: Annotated[
+        str, typer.Option(help="labels, neighbors:K, inner:K or percentile:P.")
+    ] = "neighbors:10",
+    metrics: Annotated[str, typer.Option(help="Further metrics, separated by commas.")] = "",
+    setting: Setting = None,
+    query_limit: Annotated[
+        int | None, typer.Option(help="Use only the first so many queries.", show_default=False)
+    ] = None,
+    image_size: ImageSize = None,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Queries may be rows of the database.")
+    ] = False,
+) -> None:
+    """Compare methods, bits and seeds: writes results.json, results.csv and report.html.
+
+    Cells that are there already, of the same parameters, are kept: a stopped run goes on.
+    """
+    from hammingbird.comparison.run import compare as run
+    from hammingbird.datasets import load
+
+    results = run(
+        load(train, image_size=image_size),
+        load(query, part="query", image_size=image_size),
+        None if database is None else load(database, image_size=image_size),
+        methods=names(methods),
+        bits=numbers(bits, "bits"),
+        seeds=numbers(seeds, "seeds"),
+        relevance=relevance,
+        metrics=names(metrics),
+        parameters=settings(setting),
+        query_limit=query_limit,
+        allow_overlap=allow_overlap,
+        out=out,
+    )
+    _show_results(results, out)
+
+
+def _show_results(results: dict[str, Any], out: Path) -> None:
+    from hammingbird.comparison.results import average
+
+    columns = {
+        "map": "MAP",
+        "map@1000": "@1000",
+        "recall10@100": "R10@100",
+        "precision@h2": "P@H<=2",
+    }
+    shown = table("method", "bits", "bytes", *columns.values(), "asym. MAP", "fit s")
+    rows = average(results)
+    for row in rows:
+        shown.add_row(
+            row.method,
+            str(row.bits or ""),
+            f"{row.bytes_per_item:,}",
+            *(figure(row.mean(name)) for name in columns),
+            figure(row.asymmetric["map"].mean if "map" in row.asymmetric else None),
+            f"{row.seconds['fit'].mean:.2f}",
+            style="dim" if row.role == "floor" else None,
+        )
+    console.print(shown)
+    for row in rows:
+        if row.center_distance is not None:
+            console.print(
+                f"{row.name}: class centres are at least {row.center_distance} bits apart"
+            )
+    for line in results.get("skipped", []):
+        console.print(f"skipped {plain(line['method'])} {line['bits']}: {plain(line['why'])}")
+    written = ["results.json", "results.csv", *_write_report(out)]
+    console.print(f"written to {out}: {', '.join(written)}", soft_wrap=True)
+    if len(written) == 2:
+        console.print("for report.html: pip install 'hammingbird[report]'", markup=False)
+
+
+def _write_report(out: Path) -> list[str]:
+    """Write the report where its extra is installed."""
+    from hammingbird.report.page import write_report
+
+    try:
+        return [write_report(out).name]
+    except MissingExtraError:
+        return []

@@ -1,0 +1,114 @@
+"""Commands that learn and apply a hasher: methods, fit, encode, info."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hammingbird.cli.terminal import (
+    ImageSize,
+    Out,
+    Overwrite,
+    Setting,
+    Train,
+    app,
+    console,
+    plain,
+    settings,
+    table,
+)
+from hammingbird.errors import InputError
+
+
+@app.command()
+def methods(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List every method with its paper and the supervision it needs."""
+    from hammingbird.catalog import METHODS
+
+    if as_json:
+        print(json.dumps([method.record() for method in METHODS.values()], indent=1))  # noqa: T201
+        return
+    shown = table("method", "learns from", "paper", "what it does")
+    for method in METHODS.values():
+        shown.add_row(method.name, method.supervision, method.paper, method.summary)
+    console.print(shown)
+
+
+@app.command()
+def fit(
+    method: Annotated[str, typer.Argument(help="A name from: hammingbird methods.")],
+    train: Train,
+    out: Out,
+    bits: Annotated[int | None, typer.Option(help="Bits of a code.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    setting: Setting = None,
+    image_size: ImageSize = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Learn a hasher from vectors and save it as a folder."""
+    from hammingbird import catalog
+    from hammingbird.datasets import load
+
+    hasher = catalog.make(method, bits, seed)
+    data = load(train, image_size=image_size)
+    chosen = settings(setting)
+    if unknown := chosen.keys() - hasher.get_params(deep=False).keys():
+        raise InputError(
+            f"{method} has no parameter {sorted(unknown)[0]!r}: "
+            + ", ".join(hasher.get_params(deep=False))
+        )
+    hasher.set_params(**chosen)
+    hasher.fit(data.inputs(hasher.takes_images), data.y).save(out, overwrite=overwrite)
+    rows, width = data.X.shape
+    console.print(
+        f"{method} learned {hasher.n_bits_} bits from {rows:,} vectors of width {width}: {out}"
+    )
+
+
+@app.command()
+def encode(
+    model: Annotated[Path, typer.Argument(help="A folder that fit wrote.")],
+    file: Annotated[Path, typer.Argument(help="Vectors or images to encode.")],
+    out: Out = Path("codes.npy"),
+    image_size: ImageSize = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Encode a file of any size into packed codes, a block of rows at a time."""
+    from tqdm import tqdm
+
+    from hammingbird import catalog
+    from hammingbird.datasets import shape, stream
+    from hammingbird.storage import fingerprint, load_folder, write_codes
+
+    hasher = catalog.load(model)
+    rows, _ = shape(file, image_size=image_size)
+    manifest, _ = load_folder(model, "hasher", verify=False)
+    made_by = {"class": manifest["class"], "fingerprint": fingerprint(manifest)}
+
+    def blocks() -> Iterator[Any]:
+        with tqdm(total=rows, desc="encode", unit="row", disable=None, leave=False) as bar:
+            for block in stream(file, image_size=image_size):
+                yield hasher.transform(block)
+                bar.update(len(block))
+
+    write_codes(out, blocks(), rows, hasher.n_bits_, made_by, overwrite=overwrite)
+    console.print(f"{rows:,} codes of {hasher.n_bits_} bits: {out}")
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A saved hasher, an index, or a file of codes.")],
+) -> None:
+    """Say what a saved model or a file of codes is."""
+    from hammingbird.storage import describe
+
+    shown = table("", str(path))
+    for name, value in describe(path).items():
+        shown.add_row(name, plain(str(value)))
+    console.print(shown)

@@ -1,0 +1,29 @@
+"""The command that makes the papers' figures and tables again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hammingbird.cli.terminal import app, console, table
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="A result; without one they are listed.")] = "",
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("reproduced"),
+) -> None:
+    """Make a figure or table of a paper again: writes JSON and plots."""
+    from hammingbird.papers import RESULTS
+    from hammingbird.papers import reproduce as run
+
+    if name:
+        run(name, out)
+        console.print(f"written to {out}: {name}.json and its plots", soft_wrap=True)
+        return
+    shown = table("name", "result")
+    for known, result in RESULTS.items():
+        shown.add_row(known, result.summary)
+    console.print(shown)

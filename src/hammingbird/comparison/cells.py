@@ -1,0 +1,124 @@
+"""A cell of a comparison: one method, one length, one seed, in a folder with its codes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hammingbird import catalog
+from hammingbird.codes import MAX_BITS, check_n_bits
+from hammingbird.comparison.results import Role
+from hammingbird.comparison.task import Task
+from hammingbird.errors import InputError
+from hammingbird.storage import fingerprint, load_folder, save_folder
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method at one length with one seed."""
+
+    method: str
+    bits: int
+    seed: int
+    role: Role = "method"
+
+    @property
+    def name(self) -> str:
+        """The cell's folder."""
+        return f"{self.method}-{self.bits}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What a finished cell left behind."""
+
+    query: NDArray[np.uint8]
+    database: NDArray[np.uint8]
+    query_scores: NDArray[np.float32]
+    seconds: dict[str, float]
+    fingerprint: str
+    history: list[dict[str, float]]
+    """Per epoch the losses of a method that keeps them."""
+    center_distance: int | None
+    """Least distance of two class centres, of a method that has them."""
+
+
+def plan(
+    methods: Sequence[str], bits: Sequence[int], seeds: Sequence[int], width: int
+) -> list[Cell]:
+    """Every cell that is asked for, and what needs no training at each length."""
+    if not methods or not bits or not seeds:
+        raise InputError("compare needs at least one method, one number of bits and one seed")
+    asked = [catalog.get(name).name for name in methods]
+    lengths = [check_n_bits(n_bits) for n_bits in bits]
+    cells = {
+        cell.name: cell
+        for cell in [
+            *(Cell(m, b, s) for m in asked for b in lengths for s in seeds),
+            *(Cell("lsh", b, s, "floor") for b in lengths for s in seeds if "lsh" not in asked),
+        ]
+    }
+    if "sign" not in asked and width <= MAX_BITS:
+        cell = Cell("sign", width, seeds[0], "floor")
+        cells.setdefault(cell.name, cell)
+    return list(cells.values())
+
+
+def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Codes:
+    """Fit and encode, unless the cell is there and was made with the same parameters."""
+    hasher = catalog.make(cell.method, cell.bits, cell.seed)
+    has = hasher.get_params(deep=False)
+    hasher.set_params(**{name: value for name, value in settings.items() if name in has})
+    if settings.get("checkpoint") and "checkpoint" in has:
+        hasher.set_params(checkpoint=str(Path(settings["checkpoint"]) / cell.name))
+    parameters = json.loads(json.dumps(hasher.get_params(deep=False)))
+    kept = load_folder(folder, "cell") if folder.exists() else None
+    if kept is None or kept[0].get("parameters") != parameters:
+        start = time.perf_counter()
+        taught = catalog.get(cell.method).supervision != "none"
+        hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
+        fitted = time.perf_counter()
+        database = hasher.transform(task.database.X)
+        encoded = time.perf_counter()
+        scores = hasher.project(task.query.X).astype(np.float32)
+        query = hasher.transform(task.query.X)
+
+        def write(temporary: Path) -> None:
+            np.save(temporary / "database.npy", database)
+            np.save(temporary / "query.npy", query)
+            np.save(temporary / "query_scores.npy", scores)
+
+        done = {
+            "method": cell.method,
+            "n_bits": cell.bits,
+            "seed": cell.seed,
+            "parameters": parameters,
+            "seconds": {"fit": fitted - start, "encode": encoded - fitted},
+            "history": getattr(hasher, "history_", []),
+            "center_distance": getattr(hasher, "center_distance_", None),
+        }
+        save_folder(folder, "cell", done, write, overwrite=True)
+        hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
+        kept = load_folder(folder, "cell")
+    manifest, path = kept
+
+    def read(name: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        return array
+
+    return Codes(
+        query=read("query"),
+        database=read("database"),
+        query_scores=read("query_scores"),
+        seconds=manifest["seconds"],
+        fingerprint=fingerprint(manifest),
+        history=manifest.get("history", []),
+        center_distance=manifest.get("center_distance"),
+    )

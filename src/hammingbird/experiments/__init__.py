@@ -1,1 +1,0 @@
-"""Compare methods, keep results, draw figures and the report."""

@@ -1,0 +1,1 @@
+"""From what a comparison stored to one HTML page: words, figures, canvas, pictures."""
