@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from hammingbird.errors import FileError, InputError, MissingExtraError
 from hammingbird.hasher import Hasher
-from hammingbird.storage import load_folder
+from hammingbird.storage import fingerprint, load_folder
 
 Supervision = Literal["none", "labels", "pairs", "neighbors"]
 
@@ -350,6 +350,33 @@ def get(name: str) -> Method:
 def make(name: str, n_bits: int | None = None, random_state: int | None = None) -> Hasher:
     """Build an unfitted hasher by its method's name."""
     return get(name).make(n_bits, random_state)
+
+
+def configure(hasher: Hasher, settings: Mapping[str, Any]) -> None:
+    """Set parameters by name, as text from a command line gives them; refuse what cannot be.
+
+    The code length and the seed are no settings: they have arguments of their own.
+    """
+    has = hasher.get_params(deep=False)
+    for name, value in settings.items():
+        if name in ("n_bits", "random_state"):
+            raise InputError(f"{name} is not a setting: use --bits and --seed")
+        if name not in has:
+            raise InputError(f"{type(hasher).__name__} has no parameter {name!r}: {', '.join(has)}")
+        for kind, word in _KINDS.items():
+            fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+            if type(has[name]) is kind and not (fits or (kind is float and type(value) is int)):
+                raise InputError(f"{name} must be {word}, got {value!r}")
+    hasher.set_params(**settings)
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def stamp(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what codes say of the saved hasher that made them: its class and fingerprint."""
+    manifest, _ = load_folder(folder, "hasher", verify=False)
+    return {"class": manifest["class"], "fingerprint": fingerprint(manifest)}
 
 
 def load(folder: str | os.PathLike[str]) -> Hasher:

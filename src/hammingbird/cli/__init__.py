@@ -20,6 +20,3 @@ def main() -> None:
     except HammingbirdError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {plain(str(error))}", soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped: run the same command again to go on")
-        sys.exit(130)

@@ -68,7 +68,7 @@ def compare(
     ] = None,
     image_size: ImageSize = None,
     allow_overlap: Annotated[
-        bool, typer.Option("--allow-overlap", help="Queries may be rows of the database.")
+        bool, typer.Option("--allow-overlap", help="Even if most queries are rows of the database.")
     ] = False,
 ) -> None:
     """Compare methods, bits and seeds: writes results.json, results.csv and report.html.
@@ -97,6 +97,7 @@ def compare(
 
 def _show_results(results: dict[str, Any], out: Path) -> None:
     from hammingbird.comparison.results import average
+    from hammingbird.report.words import notes
 
     columns = {
         "map": "MAP",
@@ -122,10 +123,12 @@ def _show_results(results: dict[str, Any], out: Path) -> None:
             console.print(
                 f"{row.name}: class centres are at least {row.center_distance} bits apart"
             )
+    for note in notes(results):
+        console.print(plain(note))
     for line in results.get("skipped", []):
         console.print(f"skipped {plain(line['method'])} {line['bits']}: {plain(line['why'])}")
     written = ["results.json", "results.csv", *_write_report(out)]
-    console.print(f"written to {out}: {', '.join(written)}", soft_wrap=True)
+    console.print(f"written to {plain(out)}: {', '.join(written)}", soft_wrap=True)
     if len(written) == 2:
         console.print("for report.html: pip install 'hammingbird[report]'", markup=False)
 

@@ -13,6 +13,7 @@ from hammingbird.cli.terminal import (
     ImageSize,
     Out,
     Overwrite,
+    Seed,
     Setting,
     Train,
     app,
@@ -21,7 +22,6 @@ from hammingbird.cli.terminal import (
     settings,
     table,
 )
-from hammingbird.errors import InputError
 
 
 @app.command()
@@ -46,7 +46,7 @@ def fit(
     train: Train,
     out: Out,
     bits: Annotated[int | None, typer.Option(help="Bits of a code.", show_default=False)] = None,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    seed: Seed = 0,
     setting: Setting = None,
     image_size: ImageSize = None,
     overwrite: Overwrite = False,
@@ -56,18 +56,13 @@ def fit(
     from hammingbird.datasets import load
 
     hasher = catalog.make(method, bits, seed)
+    catalog.configure(hasher, settings(setting))
     data = load(train, image_size=image_size)
-    chosen = settings(setting)
-    if unknown := chosen.keys() - hasher.get_params(deep=False).keys():
-        raise InputError(
-            f"{method} has no parameter {sorted(unknown)[0]!r}: "
-            + ", ".join(hasher.get_params(deep=False))
-        )
-    hasher.set_params(**chosen)
     hasher.fit(data.inputs(hasher.takes_images), data.y).save(out, overwrite=overwrite)
     rows, width = data.X.shape
     console.print(
-        f"{method} learned {hasher.n_bits_} bits from {rows:,} vectors of width {width}: {out}"
+        f"{plain(method)} learned {hasher.n_bits_} bits from {rows:,} vectors of width {width}: "
+        f"{plain(out)}"
     )
 
 
@@ -84,12 +79,10 @@ def encode(
 
     from hammingbird import catalog
     from hammingbird.datasets import shape, stream
-    from hammingbird.storage import fingerprint, load_folder, write_codes
+    from hammingbird.storage import write_codes
 
     hasher = catalog.load(model)
     rows, _ = shape(file, image_size=image_size)
-    manifest, _ = load_folder(model, "hasher", verify=False)
-    made_by = {"class": manifest["class"], "fingerprint": fingerprint(manifest)}
 
     def blocks() -> Iterator[Any]:
         with tqdm(total=rows, desc="encode", unit="row", disable=None, leave=False) as bar:
@@ -97,8 +90,8 @@ def encode(
                 yield hasher.transform(block)
                 bar.update(len(block))
 
-    write_codes(out, blocks(), rows, hasher.n_bits_, made_by, overwrite=overwrite)
-    console.print(f"{rows:,} codes of {hasher.n_bits_} bits: {out}")
+    write_codes(out, blocks(), rows, hasher.n_bits_, catalog.stamp(model), overwrite=overwrite)
+    console.print(f"{rows:,} codes of {hasher.n_bits_} bits: {plain(out)}")
 
 
 @app.command()
@@ -108,7 +101,7 @@ def info(
     """Say what a saved model or a file of codes is."""
     from hammingbird.storage import describe
 
-    shown = table("", str(path))
+    shown = table("", plain(path))
     for name, value in describe(path).items():
-        shown.add_row(name, plain(str(value)))
+        shown.add_row(plain(name), plain(value))
     console.print(shown)

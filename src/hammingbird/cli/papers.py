@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hammingbird.cli.terminal import app, console, table
+from hammingbird.cli.terminal import app, console, plain, table
 
 
 @app.command()
@@ -21,7 +21,7 @@ def reproduce(
 
     if name:
         run(name, out)
-        console.print(f"written to {out}: {name}.json and its plots", soft_wrap=True)
+        console.print(f"written to {plain(out)}: {plain(name)}.json and its plots", soft_wrap=True)
         return
     shown = table("name", "result")
     for known, result in RESULTS.items():

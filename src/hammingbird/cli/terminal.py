@@ -7,13 +7,39 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from hammingbird.errors import InputError
+from hammingbird.storage import package_version
+
+KEEPING = ("compare", "demo", "reproduce")
+"""Commands that keep what is finished when they are stopped."""
+
+
+class Commands(typer.core.TyperGroup):
+    """All commands; Ctrl-C in one of them says how to go on."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            kept = ", what is finished is kept" if ctx.invoked_subcommand in KEEPING else ""
+            Console(stderr=True).print(f"stopped: run the same command again to go on{kept}")
+            raise typer.Exit(130) from None
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        console.print(f"hammingbird {package_version()}", markup=False)
+        raise typer.Exit
+
 
 app = typer.Typer(
+    cls=Commands,
     help="Learn compact binary codes, search them by Hamming distance, and measure the loss first.",
     no_args_is_help=True,
     add_completion=False,
@@ -21,6 +47,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 console = Console()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
 
 Train = Annotated[Path, typer.Option(help="Vectors or images to learn from.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Where to write.", show_default=False)]
@@ -32,6 +71,7 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", help="NAME=VALUE, a parameter of the method.", show_default=False),
 ]
+Seed = Annotated[int, typer.Option(help="Random seed.", min=0)]
 Bits = Annotated[
     int | None, typer.Option(help="Bits of a bare array of codes.", show_default=False)
 ]
@@ -80,5 +120,6 @@ def settings(given: list[str] | None) -> dict[str, Any]:
 
 
 def plain(text: object) -> str:
-    """Text that is not markup."""
-    return escape(str(text))
+    """Text as it is: no markup, and control characters shown instead of sent to the terminal."""
+    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(text))
+    return escape(shown)

@@ -56,6 +56,9 @@ def plan(
     """Every cell that is asked for, and what needs no training at each length."""
     if not methods or not bits or not seeds:
         raise InputError("compare needs at least one method, one number of bits and one seed")
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 32:
+            raise InputError(f"seeds must be whole numbers from 0 to 2^32 - 1, got {seed!r}")
     asked = [catalog.get(name).name for name in methods]
     lengths = [check_n_bits(n_bits) for n_bits in bits]
     cells = {
@@ -75,7 +78,7 @@ def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
     """Fit and encode, unless the cell is there and was made with the same parameters."""
     hasher = catalog.make(cell.method, cell.bits, cell.seed)
     has = hasher.get_params(deep=False)
-    hasher.set_params(**{name: value for name, value in settings.items() if name in has})
+    catalog.configure(hasher, {name: value for name, value in settings.items() if name in has})
     if settings.get("checkpoint") and "checkpoint" in has:
         hasher.set_params(checkpoint=str(Path(settings["checkpoint"]) / cell.name))
     parameters = json.loads(json.dumps(hasher.get_params(deep=False)))

@@ -37,6 +37,7 @@ class Task:
     rule: str
     """``labels``, ``neighbors:K``, ``inner:K`` or ``percentile:P``."""
     allow_overlap: bool = False
+    """Whether more than half of the queries may be rows of the database."""
 
     def __post_init__(self) -> None:
         widths = {part.X.shape[1] for part in (self.train, self.query, self.database)}
@@ -47,9 +48,9 @@ class Task:
             )
         if 2 * self.overlap > len(self.query.X) and not self.allow_overlap:
             raise InputError(
-                f"{self.overlap} of {len(self.query.X)} queries are rows of the database, and "
-                "would find themselves: give other queries, or allow it (--allow-overlap), "
-                "which leaves each query's own row out of its results"
+                f"{self.overlap} of {len(self.query.X)} queries are rows of the database: give "
+                "other queries, or allow it (--allow-overlap), which leaves each query's own row "
+                "out of its results"
             )
         _parse(self.rule)
 
@@ -71,8 +72,8 @@ class Task:
 
     @property
     def self_rows(self) -> NDArray[np.int64] | None:
-        """Rows to leave out of each query's results, if the overlap is allowed."""
-        return self.own_rows if self.allow_overlap and self.overlap else None
+        """Rows to leave out: each query's own, if any query is a row of the database."""
+        return self.own_rows if self.overlap else None
 
     @cached_property
     def neighbors(self) -> NDArray[np.int64]:
@@ -169,9 +170,12 @@ def as_dataset(data: Dataset | ArrayLike, y: ArrayLike | None = None, name: str 
     """Wrap plain arrays, so that people need not build a ``Dataset`` themselves."""
     if isinstance(data, Dataset):
         return data
-    X = np.asarray(data)
-    if X.ndim != 2 or not X.size:
-        raise InputError(f"{name} must be a matrix of vectors [n, d], got shape {X.shape}")
+    try:
+        X = np.asarray(data)
+    except Exception as error:
+        raise InputError(f"{name} must be a matrix of vectors [n, d]: {error}") from error
+    if X.ndim != 2 or not X.size or X.dtype.kind not in "fiub":
+        raise InputError(f"{name} must be a matrix of vectors [n, d], got {X.dtype} {X.shape}")
     labels = None if y is None else np.asarray(y)
     return Dataset(name=name or "array", X=X, y=labels, images=None, neighbors=None)
 

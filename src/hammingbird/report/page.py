@@ -16,7 +16,7 @@ from hammingbird.report.content import Content
 from hammingbird.report.figures import figures, legend, save_overview
 from hammingbird.report.leaderboard import leaderboard
 from hammingbird.report.pictures import gallery
-from hammingbird.report.words import facts, headline, tie_warnings
+from hammingbird.report.words import facts, headline, notes, tie_warnings
 from hammingbird.storage import replacing
 
 
@@ -56,6 +56,7 @@ def write_page(
     text = page.render(
         title=data.get("name") or "comparison of methods",
         headline=headline(results, content.rows),
+        notes=notes(results),
         warnings=tie_warnings(content.rows),
         facts=facts(data) + facts(results.get("protocol", {})),
         skipped=results.get("skipped", []),

@@ -59,6 +59,18 @@ def tie_warnings(rows: Sequence[Row]) -> list[str]:
     return [widest[bits][1] for bits in sorted(widest)]
 
 
+def notes(results: Mapping[str, Any]) -> list[str]:
+    """What was done to the queries that a reader must know, with counts."""
+    protocol, rows = results.get("protocol", {}), results.get("data", {}).get("query", {})
+    own = protocol.get("query_rows_in_database")
+    if not own:
+        return []
+    return [
+        f"{own:,} of {rows.get('rows', 0):,} queries are rows of the database: each one's own row "
+        "is left out of its results."
+    ]
+
+
 def metric_words(metric: str) -> str:
     """Name a metric in words, as a panel's title."""
     known = {
