@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,6 +46,15 @@ class Triplets:
     def __post_init__(self) -> None:
         if not len(self.anchor) == len(self.positive) == len(self.negative):
             raise InputError("Triplets: anchor, positive and negative must be equally long")
+
+
+def without_label(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Rows that have no label, bool [n]: the number -1, NaN, or an empty label set [n, c]."""
+    if y.ndim == 2:
+        return np.asarray(~y.astype(bool).any(axis=1))
+    if y.dtype.kind not in "iuf":
+        return np.zeros(len(y), np.bool_)
+    return np.asarray((y == -1) | np.isnan(y))
 
 
 def nearest_vectors(

@@ -34,6 +34,18 @@ class Given(Relevance):
         return "given"
 
 
+class Graded(Given):
+    """A matrix of grades as it is."""
+
+    def __init__(self, matrix):
+        super().__init__(np.asarray(matrix) > 0)
+        self.matrix_of_grades = np.asarray(matrix)
+        self.highest_grade = max(1, int(self.matrix_of_grades.max()))
+
+    def grades(self, start, stop):
+        return self.matrix_of_grades[start:stop].copy()
+
+
 def as_codes(some):
     """One query and a database at the wanted distances of it, with the relevance."""
     query = pack(-np.ones((1, N_BITS)))
@@ -72,3 +84,20 @@ def slow_ndcg(order, n):
     n = min(n, len(order))
     gain = sum(relevant / math.log2(rank + 1) for rank, relevant in enumerate(order[:n], 1))
     return gain / sum(1 / math.log2(rank + 1) for rank in range(1, min(n, sum(order)) + 1))
+
+
+def graded_orders(some) -> Iterator[list[int]]:
+    """All equally likely orders: the grades of the ranked items, ties in any order."""
+    groups = [
+        list(itertools.permutations([grade for d, grade in some if d == distance]))
+        for distance in sorted({distance for distance, _ in some})
+    ]
+    for parts in itertools.product(*groups):
+        yield [grade for part in parts for grade in part]
+
+
+def slow_graded_ndcg(order, n):
+    def gained(grades):
+        return sum((2**grade - 1) / math.log2(i + 2) for i, grade in enumerate(grades[:n]))
+
+    return gained(order) / gained(sorted(order, reverse=True))

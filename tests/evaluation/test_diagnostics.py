@@ -77,6 +77,14 @@ def test_separation(block):
     assert exact.ratio == exact.ratio_95 == np.inf
 
 
+def test_separation_leaves_out_what_has_no_label():
+    codes = pack(np.array([[1.0] * 16] * 5 + [[-1.0] * 16] * 5 + [[1.0, -1.0] * 8] * 3))
+    labels = np.repeat([2, 7, -1], [5, 5, 3])
+    assert diagnostics.class_separation(codes, labels, 16).min_inter == 16
+    given = diagnostics.class_separation(codes, labels, 16, codes[[0, 5]])
+    assert (given.min_inter, given.max_intra) == (16, 0)
+
+
 def test_one_outlier_moves_only_the_literal_ratio():
     codes = pack(np.array([[1.0] * 16] * 50 + [[-1.0] * 16] * 50))
     codes[0] = codes[-1]

@@ -155,6 +155,24 @@ def test_self_rows_leave_the_query_out():
     assert without["map"] < with_self["map"]
 
 
+def test_queries_without_a_label_do_not_count_and_rows_are_never_relevant(data):
+    names = ["map", "map_min@20", "precision@7", "ndcg@7", "recall@h4"]
+    query, database = data["query_labels"].copy(), data["database_labels"].copy()
+    query[::4], database[::5] = -1, -1
+    some = {**data, "query_labels": query, "database_labels": database}
+    labelled = query != -1
+    other = {
+        "query_codes": data["query_codes"][labelled],
+        "query_labels": query[labelled],
+        "database_labels": np.where(database == -1, 99, database),  # a class nobody asks for
+        "neighbors": data["neighbors"][labelled],
+    }
+    expected = evaluate(**{**data, **other}, n_bits=12, metrics=names)
+    assert evaluate(**some, n_bits=12, metrics=names) == pytest.approx(expected)
+    with pytest.raises(InputError, match=r"-1 and an empty label set are no label"):
+        evaluate(**{**data, "query_labels": np.full(15, -1)}, n_bits=12)
+
+
 def test_all_balls_empty_is_nan_only_where_they_are_skipped():
     values = evaluate(
         pack([[1.0, 1.0]]),

@@ -26,6 +26,14 @@ def test_record_states_everything():
         describe_protocol(rule, self_rows=[0])
 
 
+def test_record_counts_what_has_no_label():
+    record = describe_protocol(SameLabel([0, -1, 7, -1], [0, -1, 1]))
+    assert (record["unlabelled_queries"], record["unlabelled_database_rows"]) == (2, 1)
+    assert record["excluded_queries"] == 3
+    sets = describe_protocol(SameLabel([[0, 1], [0, 0]], [[0, 0], [1, 1], [0, 0]]))
+    assert (sets["unlabelled_queries"], sets["unlabelled_database_rows"]) == (1, 2)
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64, np.int16])
 @pytest.mark.parametrize("width", [1, 2, 3, 13])
 def test_overlap_equals_loops(kind, width):

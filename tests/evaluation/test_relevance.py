@@ -66,6 +66,36 @@ def test_unlabelled_items_of_sets_are_relevant_to_nothing():
     assert rule.rows(0, 2).tolist() == [[False, False], [False, True]]
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+def test_minus_one_is_no_label(kind):
+    queries, database = np.array([-1, 3, 7, -1], kind), np.array([3, -1, -1, 3, 8], kind)
+    rule = SameLabel(queries, database)
+    expected = np.zeros((4, 5), bool)
+    expected[1, [0, 3]] = True
+    assert np.array_equal(rule.rows(0, 4), expected)
+    assert rule.n_relevant().tolist() == [0, 2, 0, 0]
+    assert (rule.unlabelled_queries, rule.unlabelled_database) == (2, 2)
+    rng = np.random.default_rng(2)
+    codes = pack(rng.standard_normal((4, 9))), pack(rng.standard_normal((5, 9)))
+    every, relevant = rule.counts(*codes, 9)
+    both = kernels.histograms(*codes, 9, expected)
+    assert np.array_equal(every, both[0])
+    assert np.array_equal(relevant, both[1])
+    # Where all are labelled, or labels are names, nothing is missing.
+    assert SameLabel([0, 1], [1]).unlabelled_queries == 0
+    assert SameLabel(["-1"], ["-1"]).rows(0, 1).all()
+
+
+@pytest.mark.parametrize("name", ["labels", "names", "sets", "listed", "near"])
+def test_grades_of_pairs_are_those_of_rows(name):
+    rule, expected = rules(np.random.default_rng(9))[name]
+    query, item = (part.ravel() for part in np.indices(expected.shape))
+    grades = rule.grades_of(query, item).reshape(expected.shape)
+    assert np.array_equal(grades > 0, expected)
+    assert np.array_equal(grades, rule.grades(0, 25))
+    assert grades.max() <= rule.highest_grade
+
+
 @pytest.mark.parametrize(
     ("queries", "database", "message"),
     [

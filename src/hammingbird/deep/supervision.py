@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hammingbird.errors import InputError
-from hammingbird.targets import Neighbors, Pairs, Triplets
+from hammingbird.targets import Neighbors, Pairs, Triplets, without_label
 
 DENSE = 1 << 27
 """Up to so many pairs of rows, a byte each, are held in a table."""
@@ -155,9 +155,7 @@ def _labels(y: NDArray[Any], n_rows: int) -> Supervision:
         if not np.isin(y, (0, 1)).all():
             raise InputError("y as label sets [n, c] must hold only 0 and 1")
         return Supervision(n_rows, torch.from_numpy(y.astype(bool)), y.shape[1])
-    missing = y == -1 if y.dtype.kind in "iuf" else np.zeros(n_rows, bool)
-    if y.dtype.kind == "f":
-        missing |= np.isnan(y)
+    missing = without_label(y)
     classes, codes = np.unique(y[~missing], return_inverse=True)
     if len(classes) < 2:
         raise InputError(

@@ -13,8 +13,8 @@ from hammingbird.evaluation.ranking import Ranking
 from hammingbird.evaluation.relevance import (
     ListedNeighbors,
     Relevance,
-    SameLabel,
 )
+from hammingbird.evaluation.same_label import SameLabel
 from hammingbird.evaluation.scores import asymmetric_scores, vector_scores
 from hammingbird.evaluation.within_distance import WithinDistance, percentile_threshold
 

@@ -12,6 +12,7 @@ from hammingbird.codes import Codes, check_codes, hamming, pack, unpack
 from hammingbird.errors import InputError
 from hammingbird.evaluation.metrics import distance_counts
 from hammingbird.evaluation.ranking import Floats, Ranking
+from hammingbird.targets import without_label
 
 BLOCK = 1 << 16
 
@@ -108,7 +109,7 @@ class Separation:
 def class_separation(
     codes: ArrayLike, labels: ArrayLike, n_bits: int, centers: ArrayLike | None = None
 ) -> Separation:
-    """Compare distances between and within classes of one label each.
+    """Compare distances between and within classes of one label each; -1 is no label, left out.
 
     ``centers`` are packed codes, one for each label in sorted order. Without them a centre is the
     majority of every bit, ties being ones.
@@ -116,7 +117,9 @@ def class_separation(
     codes, labels = _some(codes, n_bits), np.asarray(labels)
     if labels.shape != (len(codes),):
         raise InputError(f"labels must be one per code, got {labels.shape} for {len(codes)} codes")
-    names, numbers = np.unique(labels, return_inverse=True)
+    labelled = ~without_label(labels)
+    codes = codes[labelled]
+    names, numbers = np.unique(labels[labelled], return_inverse=True)
     if len(names) < 2:
         raise InputError("separation needs codes of at least two classes")
     chosen = (

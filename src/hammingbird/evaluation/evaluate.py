@@ -12,7 +12,8 @@ from hammingbird.errors import InputError
 from hammingbird.evaluation.metrics import mean
 from hammingbird.evaluation.names import parse_metric
 from hammingbird.evaluation.ranking import Floats, Ranking, ScoreChunk, check_sizes, score_block
-from hammingbird.evaluation.relevance import ListedNeighbors, Relevance, SameLabel
+from hammingbird.evaluation.relevance import ListedNeighbors, Relevance
+from hammingbird.evaluation.same_label import SameLabel
 from hammingbird.targets import Neighbors
 
 DEFAULT_METRICS = ("map", "map_worst", "map_best", "map@1000", "precision@100", "precision@h2")
@@ -36,9 +37,11 @@ def evaluate(
 ) -> dict[str, float]:
     """Measure a ranking by Hamming distance.
 
-    Give labels of both sides (1-D, or 0/1 label sets [n, c]), or the true ``neighbors`` of the
-    queries (database rows [n_queries, k], nearest first), or any other ``relevance``. With labels
-    and neighbours, labels say what is relevant and neighbours serve ``recallK@N`` alone.
+    Give labels of both sides (1-D, or 0/1 label sets [n, c]; -1 and the empty set are no label: a
+    query without one does not count, an item without one is never relevant), or the true
+    ``neighbors`` of the queries (database rows [n_queries, k], nearest first), or any other
+    ``relevance``. With labels and neighbours, labels say what is relevant and neighbours serve
+    ``recallK@N`` alone.
 
     Metrics by name, values are means over queries with anything relevant in the database:
 
@@ -46,7 +49,10 @@ def evaluate(
       ``map_worst`` and ``map_best`` are its bounds. ``map@T`` divides by the relevant items found
       among the first T, as the papers' code does, ``map_min@T`` by the smaller of T and all
       relevant items.
-    - ``precision@N``, ``recall@N``, ``ndcg@N``: of the first N items, expected.
+    - ``precision@N``, ``recall@N``: of the first N items, expected.
+    - ``ndcg@N``: discounted gain of the first N items, expected, divided by the largest that any
+      order of the database has. The gain is 2^r - 1 of r shared labels, so 0 or 1 unless labels
+      are sets.
     - ``precision@hR``, ``recall@hR``: within Hamming radius R. An empty ball has precision 0;
       ``precision_nonempty@hR`` leaves it out (NaN if all are empty), ``nonempty@hR`` is the share
       of the others.
@@ -153,7 +159,10 @@ def _measure(
     means = {name: mean(np.concatenate(parts)) for name, parts in values.items()}
     for name, value in means.items():
         if np.isnan(value) and not name.startswith("precision_nonempty"):
-            raise InputError("no query has a relevant item in the database: check labels and rows")
+            raise InputError(
+                "no query has a relevant item in the database: check labels and rows "
+                "(-1 and an empty label set are no label)"
+            )
     return means
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from hammingbird.errors import InputError
 from hammingbird.evaluation.average_precision import Ties
+from hammingbird.evaluation.grades import step_gains
 from hammingbird.evaluation.ranking import Floats, Integers, Ranking
 from hammingbird.evaluation.relevance import Counts
 
@@ -52,14 +53,23 @@ def recall_at(ranking: Ranking, n: int, ties: Ties = "expected") -> Floats:
 
 
 def ndcg_at(ranking: Ranking, n: int) -> Floats:
-    """Normalised discounted cumulative gain of the first ``n``, gains 0 or 1, expected, [q]."""
+    """Discounted cumulative gain of the first ``n``, expected, over the largest there is, [q].
+
+    An item gains 2^r - 1, where r is its grade: the number of labels that its set shares with the
+    query's, and 1 where relevance is yes or no. The item of rank i counts 1 / log2(i + 1) of its
+    gain. The largest sum is that of the whole database ordered by grade.
+    """
     last = min(n, int(ranking.n_items.max()))
     discount = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, last + 2)))])
     end = np.minimum(ranking.before + ranking.size, last)
     inside = discount[end] - discount[np.minimum(ranking.before, last)]
-    gain = ranking.per_query(ranking.hits / ranking.size * inside)
-    ideal = discount[np.clip(ranking.n_relevant, 1, last)]
-    return _counted(ranking, gain / ideal)
+    if ranking.grades is None:
+        gains, at_least = ranking.hits.astype(np.float64), ranking.n_relevant[:, None]
+    else:
+        gains, at_least = ranking.grades()
+    found = ranking.per_query(gains / ranking.size * inside)
+    ideal = discount[np.minimum(at_least, last)] @ step_gains(at_least.shape[1])
+    return _counted(ranking, found / np.where(ideal > 0, ideal, 1))
 
 
 def precision_within(ranking: Ranking, radius: int, empty: EmptyBall = "zero") -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hammingbird.codes import Codes, check_codes
 from hammingbird.errors import InputError
+from hammingbird.evaluation.grades import Grades, grades_by_distance, step_gains
 from hammingbird.evaluation.relevance import Counts, Relevance
 
 ScoreChunk = Callable[[int, int], NDArray[np.float32]]
@@ -48,6 +49,8 @@ class Ranking:
     """[q, n_bits + 1], items at every Hamming distance; None if the ranking is not by distance."""
     relevant_counts: Counts | None = None
     """[q, n_bits + 1], relevant items at every Hamming distance."""
+    grades: Callable[[], Grades] | None = None
+    """Counts the grades, when a metric asks for them; None if relevance is yes or no."""
 
     @property
     def n_queries(self) -> int:
@@ -84,7 +87,17 @@ class Ranking:
         counts, relevant = relevance.counts(queries[part], database, n_bits, part.start)
         if own is not None:
             _leave_out(own[part], queries[part], database, relevance, start, counts, relevant)
-        return cls.from_counts(counts, relevant)
+        ranking = cls.from_counts(counts, relevant)
+        if relevance.highest_grade == 1:
+            return ranking
+
+        def grades() -> Grades:
+            rows = None if own is None else own[part]
+            return grades_by_distance(
+                relevance, queries[part], database, n_bits, relevant, rows, start
+            )
+
+        return replace(ranking, grades=grades)
 
     @classmethod
     def from_counts(cls, counts: Counts, relevant_counts: Counts) -> Ranking:
@@ -119,17 +132,23 @@ class Ranking:
         """Rank by real scores, the highest first; ties are exactly equal float32 scores."""
         own = check_sizes(relevance, relevance.n_queries, relevance.n_database, self_rows)
         stop = relevance.n_queries if stop is None else stop
-        groups: list[tuple[Integers, Integers, Integers]] = []
+        groups: list[tuple[Integers, Integers, Integers, Floats, Integers]] = []
+        highest = relevance.highest_grade
         step = score_block(relevance.n_database)
         for first in range(start, stop, step):
             last = min(first + step, stop)
             scores = _check_scores(score_chunk(first, last), first, last, relevance.n_database)
-            rows = relevance.rows(first, last)
+            rows = relevance.grades(first, last)
             of_query = np.full(last - first, -1) if own is None else own[first:last]
-            groups += map(_rank_query, scores, rows, of_query)
+            groups += [
+                _rank_query(*one, highest) for one in zip(scores, rows, of_query, strict=True)
+            ]
         n_groups = [len(group[0]) for group in groups]
         query = np.repeat(np.arange(len(groups)), n_groups)
-        before, size, hits = (np.concatenate(part) for part in zip(*groups, strict=True))
+        before, size, hits, gain = (
+            np.concatenate(part) for part in list(zip(*groups, strict=True))[:4]
+        )
+        grades = Grades(gain, np.stack([group[4] for group in groups]))
         n_relevant = np.bincount(query, hits, len(groups)).astype(np.int64)
         return cls(
             query=query,
@@ -140,6 +159,7 @@ class Ranking:
             n_relevant=n_relevant,
             n_items=relevance.n_database
             - (np.zeros(len(groups), np.int64) if own is None else (own[start:stop] >= 0)),
+            grades=(lambda: grades) if highest > 1 else None,
         )
 
 
@@ -186,25 +206,27 @@ def _leave_out(
     known = np.flatnonzero(own >= 0)
     distance = np.bitwise_count(queries[known] ^ database[own[known]]).sum(axis=1, dtype=np.int64)
     counts[known, distance] -= 1
-    step = max(1, (1 << 24) // len(database))
-    for first in range(0, len(own), step):
-        rows = relevance.rows(start + first, start + min(first + step, len(own)))
-        inside = slice(*np.searchsorted(known, (first, first + step)))
-        chosen = known[inside]
-        relevant[chosen, distance[inside]] -= rows[chosen - first, own[chosen]]
+    # At least 0: where vectors decide, a pair alone may be rounded otherwise than among others.
+    there = relevance.grades_of(start + known, own[known]) > 0
+    relevant[known, distance] -= there & (relevant[known, distance] > 0)
 
 
 def _rank_query(
-    scores: NDArray[np.float32], relevant: NDArray[np.bool_], own: int
-) -> tuple[Integers, Integers, Integers]:
-    """Items before, items in and hits of the tied groups of one query that hold a relevant item."""
+    scores: NDArray[np.float32], grades: NDArray[Any], own: int, highest: int
+) -> tuple[Integers, Integers, Integers, Floats, Integers]:
+    """Rank one query: items before, items in, hits in and gain of its groups; items by grade."""
     distances = -scores
     if own >= 0:
-        distances, relevant = np.delete(distances, own), np.delete(relevant, own)
-    values, hits = np.unique(distances[relevant], return_counts=True)
+        distances, grades = np.delete(distances, own), np.delete(grades, own)
+    relevant = grades > 0
+    values, group, hits = np.unique(distances[relevant], return_inverse=True, return_counts=True)
+    grade = grades[relevant].astype(np.int64)
+    gain = np.bincount(group, np.cumsum(step_gains(highest))[grade - 1], len(values))
+    at_least = np.cumsum(np.bincount(grade, minlength=highest + 1)[:0:-1])[::-1]
     distances.sort()
     before = np.searchsorted(distances, values)
-    return before, np.searchsorted(distances, values, "right") - before, hits
+    size = np.searchsorted(distances, values, "right") - before
+    return before, size, hits, gain.astype(np.float64), at_least
 
 
 def _check_scores(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,25 @@ class Relevance(ABC):
 
     n_queries: int
     n_database: int
+    unlabelled_queries: int = 0
+    """Queries without a label; they have nothing relevant, and do not count."""
+    unlabelled_database: int = 0
+    """Database items without a label; they are relevant to nothing."""
+    highest_grade: int = 1
+    """Above 1 if relevance has grades: no pair of a query and an item has a higher one."""
 
     @abstractmethod
     def rows(self, start: int, stop: int) -> NDArray[np.bool_]:
         """Relevance of the whole database to queries ``start`` to ``stop``, bool [m, n]."""
+
+    def grades(self, start: int, stop: int) -> NDArray[Any]:
+        """How relevant the database is to queries ``start`` to ``stop``, whole numbers [m, n]."""
+        return self.rows(start, stop)
+
+    def grades_of(self, queries: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Grade of each query and the database item beside it, int64 [p]."""
+        pairs = zip(queries.tolist(), items.tolist(), strict=True)
+        return np.array([self.grades(q, q + 1)[0, item] for q, item in pairs], np.int64)
 
     @abstractmethod
     def describe(self) -> str:
@@ -56,72 +70,10 @@ class Relevance(ABC):
         for first in range(0, self.n_queries, block):
             rows = self.rows(first, min(first + block, self.n_queries))
             found[first : first + block] = np.count_nonzero(rows, axis=1)
-            if self_rows is not None:
-                own = self_rows[first : first + block]
-                known = np.flatnonzero(own >= 0)
-                found[first + known] -= rows[known, own[known]]
+        if self_rows is not None:
+            known = np.flatnonzero(self_rows >= 0)
+            found[known] -= self.grades_of(known, self_rows[known]) > 0
         return found
-
-
-class SameLabel(Relevance):
-    """Relevant if the labels are equal, or the label sets share at least one label.
-
-    Labels are one per item (1-D, numbers or strings) or sets (2-D, 0 or 1 per label). An item
-    with an empty label set is relevant to nothing.
-    """
-
-    def __init__(self, query_labels: ArrayLike, database_labels: ArrayLike) -> None:
-        queries, database = np.asarray(query_labels), np.asarray(database_labels)
-        if queries.ndim != database.ndim or queries.ndim not in (1, 2):
-            raise InputError(
-                "query and database labels must both be 1-D (one label each) or 2-D (label sets), "
-                f"got {queries.ndim}-D and {database.ndim}-D"
-            )
-        self.n_queries, self.n_database = len(queries), len(database)
-        self.sets = queries.ndim == 2
-        if self.sets:
-            self._queries, self._database = _label_sets(queries, database)
-        else:
-            self._queries, self._database = _label_numbers(queries, database)
-
-    def rows(self, start: int, stop: int) -> NDArray[np.bool_]:
-        """Relevance of the whole database to queries ``start`` to ``stop``, bool [m, n]."""
-        if self.sets:
-            return np.asarray(self._queries[start:stop] @ self._database.T > 0)
-        return np.asarray(self._queries[start:stop, None] == self._database)
-
-    def describe(self) -> str:
-        """Name the rule in a few words, for result records."""
-        return "shares a label" if self.sets else "same label"
-
-    def counts(
-        self, query_codes: Codes, database_codes: Codes, n_bits: int, start: int = 0
-    ) -> tuple[Counts, Counts]:
-        """Items and relevant items at every Hamming distance, uint32 [m, n_bits + 1] each.
-
-        With one label per item, the relevant items are a block of the database ordered by label:
-        every class is counted against its own block, which costs a fraction of the full scan.
-        """
-        if self.sets:
-            return super().counts(query_codes, database_codes, n_bits, start)
-        every, _ = kernels.histograms(query_codes, database_codes, n_bits)
-        relevant = np.zeros_like(every)
-        order, bounds = self._by_label
-        ordered = database_codes[order]
-        labels = self._queries[start : start + len(query_codes)]
-        by_label = np.argsort(labels, kind="stable")
-        present, first = np.unique(labels[by_label], return_index=True)
-        for label, members in zip(present, np.split(by_label, first[1:]), strict=True):
-            block = ordered[bounds[label] : bounds[label + 1]]
-            if len(block):
-                relevant[members] = kernels.histograms(query_codes[members], block, n_bits)[0]
-        return every, relevant
-
-    @cached_property
-    def _by_label(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        counts = np.bincount(self._database, minlength=int(self._queries.max(initial=0)) + 1)
-        order = np.argsort(self._database, kind="stable")
-        return order, np.concatenate([[0], np.cumsum(counts)])
 
 
 class ListedNeighbors(Relevance):
@@ -156,6 +108,10 @@ class ListedNeighbors(Relevance):
         rows[query, ids[query, column]] = True
         return rows
 
+    def grades_of(self, queries: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """1 where the query lists the database item beside it, int64 [p]."""
+        return np.asarray((self.ids[queries] == items[:, None]).any(axis=1), np.int64)
+
     def describe(self) -> str:
         """Name the rule in a few words, for result records."""
         return f"{self.ids.shape[1]} listed neighbors"
@@ -178,28 +134,3 @@ class ListedNeighbors(Relevance):
             distance = np.bitwise_count(differ).sum(axis=1, dtype=np.int64)
             np.add.at(relevant, (query, distance), 1)
         return every, relevant
-
-
-def _label_sets(queries: NDArray[Any], database: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    if queries.shape[1] != database.shape[1]:
-        raise InputError(
-            f"label sets must be equally wide, got {queries.shape[1]} and {database.shape[1]}"
-        )
-    for sets in (queries, database):
-        if sets.size and not np.isin(sets, (0, 1)).all():
-            raise InputError("label sets (2-D labels) must be 0 or 1: give class numbers as 1-D")
-    return queries.astype(np.float32), database.astype(np.float32)
-
-
-def _label_numbers(
-    queries: NDArray[Any], database: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    both = np.concatenate([queries, database])
-    if np.issubdtype(both.dtype, np.floating) and np.isnan(both).any():
-        raise InputError("labels must not be NaN: leave out the unlabelled items")
-    try:
-        names, numbers = np.unique(both, return_inverse=True)
-    except TypeError as error:
-        raise InputError(f"labels must be numbers or strings of one kind: {error}") from error
-    numbers = numbers.astype(np.min_scalar_type(len(names)))
-    return numbers[: len(queries)], numbers[len(queries) :]
