@@ -2,7 +2,8 @@
 
 from hammingbird.datasets.bundled import digits
 from hammingbird.datasets.files import load, shape, stream
+from hammingbird.datasets.neighbors import read_neighbors
 from hammingbird.datasets.source import Dataset
 from hammingbird.datasets.splits import SPLITS, Split
 
-__all__ = ["SPLITS", "Dataset", "Split", "digits", "load", "shape", "stream"]
+__all__ = ["SPLITS", "Dataset", "Split", "digits", "load", "read_neighbors", "shape", "stream"]
