@@ -233,9 +233,9 @@ def test_search_by_scores_and_in_two_stages(files):
         expected = hb.rerank(queries, candidates, X, 5)
         np.testing.assert_array_equal(hits["ids"], expected.ids)
     run("encode", "model", "query.npz", "--out", "queries.npy")
+    run("fit", "pca", "--train", "train.npz", "--bits", 9, "--out", "short")
+    np.save("bare.npy", np.array(codes))
     with pytest.raises(hb.InputError, match="give the model that made"):
-        run("fit", "pca", "--train", "train.npz", "--bits", 9, "--out", "short")
-        np.save("bare.npy", np.array(codes))
         run("search", "query.npz", "bare.npy", "--model", "short", "--bits", 12, "--out", "h.npz")
     with pytest.raises(hb.InputError, match="60 rows, the codes 240"):
         run(*common, "--rerank", "query.npz", "--out", "h.npz")

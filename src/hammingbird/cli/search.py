@@ -89,13 +89,14 @@ def evaluate(
         Path | None, typer.Option(help="Labels (.npy), or a data file with labels.")
     ] = None,
     neighbors: Annotated[
-        Path | None, typer.Option(help="True neighbours of the queries (.npy or .ivecs).")
+        Path | None, typer.Option(help="True neighbours: hits of a search, .npy, .ivecs, HDF5.")
     ] = None,
     metrics: Annotated[str, typer.Option(help="Names, separated by commas.")] = "",
     bits: Bits = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure codes against labels or true neighbours."""
+    from hammingbird.datasets import read_neighbors
     from hammingbird.evaluation.evaluate import DEFAULT_METRICS
     from hammingbird.evaluation.evaluate import evaluate as run
 
@@ -103,9 +104,9 @@ def evaluate(
     values = run(
         asked,
         database.codes,
-        query_labels=_read_answers(query_labels),
-        database_labels=_read_answers(database_labels),
-        neighbors=_read_answers(neighbors),
+        query_labels=_read_labels(query_labels),
+        database_labels=_read_labels(database_labels),
+        neighbors=None if neighbors is None else read_neighbors(neighbors),
         n_bits=database.n_bits,
         metrics=names(metrics) or DEFAULT_METRICS,
     )
@@ -186,8 +187,8 @@ def _read_vectors(path: Path, rows: int) -> Any:
     return X
 
 
-def _read_answers(path: Path | None) -> Any:
-    """Labels or neighbour ids: a plain .npy array, or what a data file holds of them."""
+def _read_labels(path: Path | None) -> Any:
+    """Labels: a plain .npy array, or those of a data file."""
     import numpy as np
 
     from hammingbird.datasets import load
@@ -200,10 +201,7 @@ def _read_answers(path: Path | None) -> Any:
             return np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise FileError(f"{path} cannot be read: {error}") from error
-    data = load(path, part="query")
-    if path.suffix == ".ivecs":
-        return np.asarray(data.X)
-    answers = data.y if data.y is not None else data.neighbors
-    if answers is None:
-        raise FileError(f"{path} has neither labels nor neighbours")
-    return answers
+    labels = load(path, part="query").y
+    if labels is None:
+        raise FileError(f"{path} has no labels: give a .npy array of them, or a file with labels")
+    return labels
