@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logsumexp
 
 from hammingbird.codes import Codes, check_codes, hamming, pack, unpack
 from hammingbird.errors import InputError
@@ -15,6 +17,8 @@ from hammingbird.evaluation.ranking import Floats, Ranking
 from hammingbird.targets import without_label
 
 BLOCK = 1 << 16
+AT_ONCE = 1 << 22
+"""Probabilities that are held together: 32 MiB."""
 
 
 def bit_balance(codes: ArrayLike, n_bits: int) -> Floats:
@@ -46,9 +50,60 @@ def bit_correlation(codes: ArrayLike, n_bits: int) -> Floats:
 def code_usage(codes: ArrayLike, n_bits: int) -> tuple[int, float]:
     """Count the distinct codes, and give their entropy in bits (at most log2 of the items)."""
     codes = _some(codes, n_bits)
-    rows = codes.view(np.dtype((np.void, codes.shape[1]))).ravel()
-    _, counts = np.unique(rows, return_counts=True)
+    _, counts = _distinct(codes)
     return len(counts), _entropy(counts / len(codes))
+
+
+def posterior_divergence(
+    codes: ArrayLike, n_bits: int, log_posterior: Sequence[NDArray[np.floating]]
+) -> float:
+    """Kullback-Leibler divergence of the codes' distribution from an estimated one, in nats.
+
+    Lower Bound, F.3.1. ``log_posterior`` holds, per block of consecutive bits, the logarithms of
+    the probabilities of its patterns for each of m rows, [m, 2^bits]; the first bit of a block
+    counts 1 in a pattern's number. A code's probability is the mean over rows of the product over
+    blocks: ``hasher.log_posterior(X)`` of a plug-in ``_D``, or :func:`bit_margins` for the product
+    of independent bits. Infinite if a code occurs that is given no probability.
+    """
+    codes = _some(codes, n_bits)
+    m, sizes = _blocks(log_posterior, n_bits)
+    distinct, counts = _distinct(codes)
+    bits = unpack(distinct, n_bits) > 0
+    starts = np.cumsum([0, *sizes[:-1]])
+    patterns = [
+        bits[:, start : start + size] @ (1 << np.arange(size))
+        for start, size in zip(starts, sizes, strict=True)
+    ]
+    modelled = np.empty(len(distinct))
+    step = max(1, AT_ONCE // m)
+    for first in range(0, len(distinct), step):
+        part = slice(first, first + step)
+        joint = sum(
+            np.asarray(block[:, pattern[part]], np.float64)
+            for block, pattern in zip(log_posterior, patterns, strict=True)
+        )
+        modelled[part] = logsumexp(joint, axis=0) - np.log(m)
+    shares = counts / len(codes)
+    return float(shares @ (np.log(shares) - modelled))
+
+
+def _blocks(log_posterior: Sequence[NDArray[Any]], n_bits: int) -> tuple[int, list[int]]:
+    """Rows, and bits of each block."""
+    shapes = [np.shape(block) for block in log_posterior]
+    sizes = [int(shape[-1]).bit_length() - 1 for shape in shapes if len(shape) == 2 and shape[-1]]
+    m = shapes[0][0] if sizes else 0
+    if not m or sum(sizes) != n_bits or shapes != [(m, 1 << size) for size in sizes]:
+        raise InputError(
+            f"log_posterior must hold blocks [m, 2^bits] of {n_bits} bits in all, got {shapes}"
+        )
+    return m, sizes
+
+
+def bit_margins(codes: ArrayLike, n_bits: int) -> list[Floats]:
+    """Logarithms of each bit's share of zeros and of ones, [1, 2] a bit: independent bits."""
+    ones = bit_balance(codes, n_bits)
+    with np.errstate(divide="ignore"):
+        return [np.log([[1 - share, share]]) for share in ones]
 
 
 def distance_densities(ranking: Ranking) -> tuple[Floats, Floats]:
@@ -107,30 +162,40 @@ class Separation:
 
 
 def class_separation(
-    codes: ArrayLike, labels: ArrayLike, n_bits: int, centers: ArrayLike | None = None
+    codes: ArrayLike,
+    labels: ArrayLike,
+    n_bits: int,
+    centers: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
 ) -> Separation:
     """Compare distances between and within classes of one label each; -1 is no label, left out.
 
-    ``centers`` are packed codes, one for each label in sorted order. Without them a centre is the
-    majority of every bit, ties being ones.
+    ``centers`` are packed codes of the labels in ``classes``, or, without these, of each label in
+    sorted order: ``hasher.centers_`` and ``hasher.classes_`` are those a deep hasher was trained
+    with. Without ``centers`` a centre is the majority of every bit, ties being ones. Distances
+    between centres are taken of all that are given.
     """
     codes, labels = _some(codes, n_bits), np.asarray(labels)
     if labels.shape != (len(codes),):
         raise InputError(f"labels must be one per code, got {labels.shape} for {len(codes)} codes")
     labelled = ~without_label(labels)
-    codes = codes[labelled]
+    codes = _some(codes[labelled], n_bits)
     names, numbers = np.unique(labels[labelled], return_inverse=True)
-    if len(names) < 2:
-        raise InputError("separation needs codes of at least two classes")
-    chosen = (
-        _majority(codes, numbers, len(names), n_bits)
-        if centers is None
-        else check_codes(centers, n_bits, "centers")
-    )
-    if len(chosen) != len(names):
-        raise InputError(f"{len(chosen)} centers for {len(names)} classes: give one for each")
+    if centers is None:
+        chosen = _majority(codes, numbers, len(names), n_bits)
+    else:
+        chosen = check_codes(centers, n_bits, "centers")
+        given = names if classes is None else np.asarray(classes)
+        if len(chosen) != len(given):
+            raise InputError(f"{len(chosen)} centers for {len(given)} classes: give one for each")
+        row = {name: i for i, name in enumerate(given.tolist())}
+        if missing := [name for name in names.tolist() if name not in row]:
+            raise InputError(f"label {missing[0]!r} has no centre: give it one, or leave it out")
+        numbers = np.array([row[name] for name in names.tolist()])[numbers]
+    if len(chosen) < 2:
+        raise InputError("separation needs at least two classes")
     intra = np.bitwise_count(codes ^ chosen[numbers]).sum(axis=1, dtype=np.int64)
-    inter = hamming(chosen, chosen)[np.triu_indices(len(names), 1)]
+    inter = hamming(chosen, chosen)[np.triu_indices(len(chosen), 1)]
     return Separation(int(inter.min()), int(intra.max()), float(np.percentile(intra, 95)))
 
 
@@ -140,6 +205,13 @@ def _majority(codes: Codes, numbers: NDArray[np.intp], n_classes: int, n_bits: i
         part = slice(start, start + BLOCK)
         np.add.at(votes, numbers[part], unpack(codes[part], n_bits))
     return pack(votes)
+
+
+def _distinct(codes: Codes) -> tuple[Codes, NDArray[np.intp]]:
+    """The different codes, [m, n_bytes], and how often each occurs."""
+    rows = codes.view(np.dtype((np.void, codes.shape[1]))).ravel()
+    distinct, counts = np.unique(rows, return_counts=True)
+    return distinct.view(np.uint8).reshape(-1, codes.shape[1]), counts
 
 
 def _density(counts: NDArray[Any]) -> Floats:
