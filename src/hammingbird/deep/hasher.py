@@ -15,18 +15,17 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from hammingbird.codes import Codes, check_n_bits, pack
+from hammingbird.deep.center_hasher import CenterHasher
 from hammingbird.deep.checkpoint import History
 from hammingbird.deep.export import export_onnx
 from hammingbird.deep.network import FlipAndCrop, Network, Picture, Standardize, build
 from hammingbird.deep.objective import Objective, Problem
-from hammingbird.deep.objectives.center_codes import CenterObjective
 from hammingbird.deep.relaxations import Identity, Relaxation
 from hammingbird.deep.source import ArraySource, DatasetSource, Source, is_dataset, moments
 from hammingbird.deep.supervision import Supervision, supervise
 from hammingbird.deep.trainer import Trainer
 from hammingbird.deep.training import Training
 from hammingbird.errors import InputError
-from hammingbird.hasher import Hasher
 from hammingbird.linear import Linear
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ AT_ONCE = 1024
 """Rows that the network encodes together."""
 
 
-class TrainedHasher(Hasher):
+class TrainedHasher(CenterHasher):
     """Base of the hashers that a training loop makes.
 
     A subclass gives the parts. ``X`` is vectors [n, d] or images [n, h, w] or [n, h, w, c], in
@@ -151,13 +150,11 @@ class TrainedHasher(Hasher):
             network.head.requires_grad_(True)
             self._start(network, source, rng)
             objective.prepare(self._problem(len(source), supervision, mean, seed))
-            for _, _, part in objective.terms():
-                if isinstance(part, CenterObjective):
-                    self.center_distance_ = part.min_distance
         if training.augment and len(shape) == 3:
             network.augment = FlipAndCrop(padding=max(1, shape[0] // 8))
         trainer = Trainer(network, objective, relaxation, training, seed, type(self).__name__)
         self.history_ = trainer.fit(source, supervision)
+        self._keep_centers(objective, supervision.classes)
         self._built = network.cpu()
 
     def _problem(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -73,12 +73,18 @@ class Supervision:
 
     n_rows: int
     y: Tensor | None = None
-    n_classes: int = 0
+    classes: list[Any] = field(default_factory=list)
+    """What was given for each class: a label, or the column of a label set."""
     relation: Relation | None = None
     together: NDArray[np.int64] | None = None
     """Rows that only mean something in one batch: given pairs [p, 2] or triplets [t, 3]."""
     neighbors: NDArray[np.int64] | None = None
     """Rows near each row, [n, k], -1 where there are fewer."""
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, 0 without labels."""
+        return len(self.classes)
 
     @property
     def has_triplets(self) -> bool:
@@ -154,7 +160,7 @@ def _labels(y: NDArray[Any], n_rows: int) -> Supervision:
     if y.ndim == 2:
         if not np.isin(y, (0, 1)).all():
             raise InputError("y as label sets [n, c] must hold only 0 and 1")
-        return Supervision(n_rows, torch.from_numpy(y.astype(bool)), y.shape[1])
+        return Supervision(n_rows, torch.from_numpy(y.astype(bool)), list(range(y.shape[1])))
     missing = without_label(y)
     classes, codes = np.unique(y[~missing], return_inverse=True)
     if len(classes) < 2:
@@ -163,4 +169,9 @@ def _labels(y: NDArray[Any], n_rows: int) -> Supervision:
         )
     encoded = np.full(n_rows, -1, np.int64)
     encoded[~missing] = codes
-    return Supervision(n_rows, torch.from_numpy(encoded), len(classes))
+    return Supervision(n_rows, torch.from_numpy(encoded), _plain(classes))
+
+
+def _plain(classes: NDArray[Any]) -> list[Any]:
+    """Labels as JSON can hold them: numbers and strings, anything else as it is printed."""
+    return [c if isinstance(c, int | float | str) else str(c) for c in classes.tolist()]

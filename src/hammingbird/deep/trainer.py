@@ -65,7 +65,7 @@ class Trainer:
         self.best: dict[str, Tensor] | None = None
 
     def fit(self, source: Source, supervision: Supervision) -> History:
-        """Train, and leave the network with its final (or best) weights, in evaluation mode."""
+        """Train, and leave network and objective as they were last (or best)."""
         # Described before the targets move to a GPU.
         run = {} if self.training.checkpoint is None else self._describe(source, supervision)
         self.checkpoints = Checkpoints(self.training.checkpoint, run)
@@ -95,7 +95,8 @@ class Trainer:
                 if self._out_of_patience():
                     break
         if self.best is not None:
-            self.network.load_state_dict(self.best)
+            self.network.load_state_dict(_part(self.best, "network"))
+            self.objective.load_state_dict(_part(self.best, "objective"))
         self.network.eval()
         return self.history
 
@@ -207,13 +208,18 @@ class Trainer:
     def _keep_best(self, validated: bool) -> None:
         losses = [record["L"] for record in self.history]
         if validated and losses[-1] <= min(losses):
-            self.best = copy.deepcopy(self.network.state_dict())
+            self.best = copy.deepcopy(self._learned())
+
+    def _learned(self) -> dict[str, Tensor]:
+        return {
+            **_named("network", self.network.state_dict()),
+            **_named("objective", self.objective.state_dict()),
+        }
 
     def _state(self) -> dict[str, Tensor]:
         state = self.optimizer.state_dict()["state"]
         return {
-            **_named("network", self.network.state_dict()),
-            **_named("objective", self.objective.state_dict()),
+            **self._learned(),
             **_named("best", self.best or {}),
             **{
                 f"optimizer.{number}.{name}": value

@@ -13,19 +13,19 @@ from torch import Tensor
 from tqdm import tqdm
 
 from hammingbird.centers import Kind
-from hammingbird.deep.objective import Batch, Problem
+from hammingbird.deep.center_hasher import CenterHasher
+from hammingbird.deep.objective import Batch, Objective, Problem
 from hammingbird.deep.objectives.discrete import cyclic_descent, indicator, ridge_regression
 from hammingbird.deep.objectives.posterior import CodePosterior
 from hammingbird.deep.relaxations import sign
 from hammingbird.deep.supervision import supervise
 from hammingbird.errors import InputError
-from hammingbird.hasher import Hasher
 
 SURROGATE_EPOCHS = 3
 """Passes of the plug-in's surrogate over the scores in every sweep."""
 
 
-class VDSH(Hasher):
+class VDSH(CenterHasher):
     """Codes that give the class linearly, and a deep net that gives the codes, by turns.
 
     Every layer has auxiliary activations Z next to its outputs, so that each weight matrix is one
@@ -46,15 +46,14 @@ class VDSH(Hasher):
     ridge
         Weight of squared norms, per row of the data.
     posterior, posterior_weight, centers
-        The plug-in ``_D``, see :class:`~hammingbird.deep.hasher.PaperMethod`: its gradient joins
-        the scores that the codes follow.
+        The plug-in ``_D``, see :class:`~hammingbird.deep.paper.PaperMethod`: its gradient joins
+        the scores that the codes follow. Classes keep the centres that they were given.
     """
 
     mean_: NDArray[np.floating]
     input_weights_: NDArray[np.floating]
     hidden_weights_: NDArray[np.floating]
     output_weights_: NDArray[np.floating]
-    center_distance_: int
 
     def __init__(
         self,
@@ -106,7 +105,9 @@ class VDSH(Hasher):
         )  # fmt: skip
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
-            layers = self._learn(rows, problem)
+            plug_in = self._plug_in(problem)
+            layers = self._learn(rows, problem, plug_in)
+        self._keep_centers(plug_in or Objective(), supervision.classes)
         scale = np.sqrt(np.mean((np.asarray(X, np.float64) - mean.numpy()) ** 2)) or 1.0
         first = layers[0].numpy().astype(np.float64)
         first[:-1] /= scale
@@ -119,11 +120,10 @@ class VDSH(Hasher):
         )
         self.output_weights_ = layers[-1].numpy()
 
-    def _learn(self, X: Tensor, problem: Problem) -> list[Tensor]:
+    def _learn(self, X: Tensor, problem: Problem, plug_in: CodePosterior | None) -> list[Tensor]:
         """Return the weights of all layers, each with its bias as the last row."""
         assert problem.y is not None
         labels = indicator(problem.y, problem.n_classes).float()
-        plug_in = self._plug_in(problem)
         sizes = [X.shape[1], *[self.width] * self.n_layers]
         layers = [
             torch.cat([torch.randn(a, b) * (2 / a) ** 0.5, torch.zeros(1, b)])
@@ -186,7 +186,6 @@ class VDSH(Hasher):
             )
         plug_in = CodePosterior(self.centers, trained=self.posterior != "untrained")
         plug_in.prepare(problem)
-        self.center_distance_ = plug_in.min_distance
         return plug_in
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
