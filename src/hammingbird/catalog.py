@@ -305,6 +305,15 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "labels",
                 "deep",
             ),
+            Method(
+                "csq+",
+                "deep.methods.csq:CSQ",
+                "of this library, after Yuan et al., CVPR 2020",
+                "CSQ whose classes take the nearest centres anew after every epoch",
+                "labels",
+                "deep",
+                {"assignment": "nearest"},
+            ),
             *(
                 Method(
                     f"{name.lower()}_d",
@@ -316,6 +325,15 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                     {"posterior": "added"},
                 )
                 for name in PLUGGED
+            ),
+            Method(
+                "hashnet_d+",
+                "deep.methods.hashnet:HashNet",
+                "of this library, after Zhu et al., NeurIPS 2022 (Lower Bound)",
+                "HashNet_D whose classes take the nearest centres; its surrogate sees flipped bits",
+                "labels",
+                "deep",
+                {"posterior": "added", "assignment": "nearest", "flips": 0.25},
             ),
             Method(
                 "deep-sgh",

@@ -97,7 +97,7 @@ class TestCenterLikelihood:
 
 class TestAssignment:
     def test_every_class_gets_the_centre_it_is_nearest_to(self):
-        objective = CenterLikelihood()
+        objective = CenterLikelihood(assignment="nearest")
         objective.prepare(problem())
         before = objective.centers.clone()
         wish = torch.tensor([3, 0, 4, 1, 2])
@@ -107,8 +107,9 @@ class TestAssignment:
         objective.epoch_end()
         torch.testing.assert_close(objective.centers, before[wish])
 
-    def test_fixed_centers_stay_in_the_order_of_classes(self):
-        objective = CenterLikelihood(assignment="fixed")
+    @pytest.mark.parametrize("make", [CenterLikelihood, CodePosterior])
+    def test_as_in_the_papers_classes_keep_their_centres(self, make):
+        objective = make()
         objective.prepare(problem())
         before = objective.centers.clone()
         objective(batch(before.flip(0), torch.arange(5)))
@@ -116,7 +117,7 @@ class TestAssignment:
         torch.testing.assert_close(objective.centers, before)
 
     def test_csq_and_its_plug_in_keep_the_same_centers(self):
-        csq, plug_in = CenterLikelihood(), CodePosterior()
+        csq, plug_in = (make(assignment="nearest") for make in (CenterLikelihood, CodePosterior))
         for seed in range(3):
             for objective in (csq, plug_in):
                 if not seed:
@@ -145,7 +146,8 @@ class TestCodePosterior:
 
     @torch.no_grad()
     def test_both_parts_against_a_slow_twin(self, logits, label_sets):
-        objective = CodePosterior(flips=0.0)
+        objective = CodePosterior()
+        assert objective.flips == 0.0  # as in the paper
         objective.prepare(problem())
         objective.double()
         objective.dropout.p = 0.0
@@ -183,6 +185,15 @@ class TestCodePosterior:
         )
         grads = torch.autograd.grad(objective(one), [logits, *parameters])
         assert all(grad.abs().sum() > 0 for grad in grads)
+
+    @torch.no_grad()
+    def test_dropout_acts_where_the_surrogate_learns_alone(self, logits):
+        objective = CodePosterior()
+        objective.prepare(problem())
+        one = batch(logits.float(), torch.arange(20) % 5)
+        assert objective.training
+        assert float(objective.pull(one)) == float(objective.pull(one))
+        assert float(objective.estimate(one.logits)) != float(objective.estimate(one.logits))
 
     def test_the_untrained_surrogate_stays_as_it_was_drawn(self):
         objective = CodePosterior(trained=False)
@@ -228,8 +239,9 @@ class TestPlugIn:
     def test_follows_the_centers_alone_when_it_replaces_the_objective(self, clusters):
         X, y = clusters
         hasher = HashNet(
-            16, posterior="instead", epochs=40, batch_size=32, learning_rate=1e-2, random_state=0
-        ).fit(X, y)
+            16, posterior="instead", assignment="nearest", flips=0.25, epochs=40, batch_size=32,
+            learning_rate=1e-2, random_state=0,
+        ).fit(X, y)  # fmt: skip
         assert set(hasher.history_[0]) >= {"CodePosterior"}
         assert "PairwiseLikelihood" not in hasher.history_[0]
         assert hasher.center_distance_ == make_centers(6, 16).min_distance == 8

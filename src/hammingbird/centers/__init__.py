@@ -18,6 +18,8 @@ from hammingbird.codes import check_n_bits, hamming, pack
 from hammingbird.errors import InputError
 
 Kind = Literal["auto", "hadamard", "bch", "reed_solomon", "random", "greedy"]
+Assignment = Literal["fixed", "nearest"]
+"""Whether a class keeps its centre, or takes the nearest one after every epoch."""
 
 
 class Centers(NamedTuple):
@@ -31,7 +33,7 @@ class Centers(NamedTuple):
     """The construction that made them."""
 
 
-__all__ = ["Centers", "Kind", "make_centers", "min_distance", "plotkin_bound"]
+__all__ = ["Assignment", "Centers", "Kind", "make_centers", "min_distance", "plotkin_bound"]
 
 
 def make_centers(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, ClassVar, Literal
 
-from hammingbird.centers import Kind
+from hammingbird.centers import Assignment, Kind
 from hammingbird.deep.hasher import TrainedHasher
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.posterior import CodePosterior
@@ -27,17 +27,25 @@ class PaperMethod(TrainedHasher):
     posterior
         The plug-in ``_D`` of Lower Bound, :class:`CodePosterior`: ``added`` to the method's own
         objective, ``instead`` of it, or ``untrained`` (added, its surrogate left as it was drawn).
-        ``center_distance_`` holds the least distance of two of its centres.
+        The four parameters below belong to it and do nothing without it; CSQ, which has centres of
+        its own, takes ``centers`` and ``assignment`` for both.
     posterior_weight
         What the added plug-in is multiplied by.
     centers
         How centres are made, see :func:`hammingbird.centers.make_centers`.
+    assignment
+        ``fixed``: a class keeps the centre it was given, as in the papers. ``nearest``, of this
+        library: after every epoch it takes the one near its mean output.
+    flips
+        Probability that a logit changes its sign where the surrogate learns; not in the paper.
     """
 
     training_defaults: ClassVar[Mapping[str, Any]] = {}
     posterior: Literal["added", "instead", "untrained"] | None
     posterior_weight: float
     centers: Kind
+    assignment: Assignment
+    flips: float
 
     def __init__(
         self, n_bits: int = 64, *, backbone: Any = None, random_state: Any = None, **training: Any
@@ -68,8 +76,9 @@ class PaperMethod(TrainedHasher):
 
     @classmethod
     def _training_options(cls) -> dict[str, Any]:
-        plug_in = {"posterior": None, "posterior_weight": 1.0, "centers": "auto"}
-        return {**plug_in, **asdict(Training()), **cls.training_defaults}
+        plug_in = {"posterior": None, "posterior_weight": 1.0}
+        centers = {"centers": "auto", "assignment": "fixed", "flips": 0.0}
+        return {**plug_in, **centers, **asdict(Training()), **cls.training_defaults}
 
     def _all_parts(self) -> tuple[Objective, Relaxation]:
         objective, relaxation = self._parts()
@@ -78,7 +87,12 @@ class PaperMethod(TrainedHasher):
                 f"posterior must be None, 'added', 'instead' or 'untrained', got {self.posterior!r}"
             )
         if self.posterior is not None:
-            plug_in = CodePosterior(self.centers, trained=self.posterior != "untrained")
+            plug_in = CodePosterior(
+                self.centers,
+                self.assignment,
+                trained=self.posterior != "untrained",
+                flips=self.flips,
+            )
             if self.posterior == "instead":
                 return plug_in, relaxation
             objective = objective + self.posterior_weight * plug_in

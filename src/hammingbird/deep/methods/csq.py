@@ -16,7 +16,8 @@ class CSQ(PaperMethod):
     """Cross-entropy per bit with the class centre, and quantization of ``tanh`` outputs.
 
     ``centers`` says how centres are made; the paper takes rows of a Hadamard matrix where it has
-    enough of them, and random words elsewhere.
+    enough of them, and random words elsewhere. They are drawn once and stay with their class, as in
+    the paper; with ``assignment="nearest"`` (the row ``csq+``) classes change them after epochs.
 
     Parameters
     ----------
@@ -31,5 +32,5 @@ class CSQ(PaperMethod):
         self.quantization = quantization
 
     def _parts(self) -> tuple[Objective, Relaxation]:
-        objective = CenterLikelihood(self.centers) + self.quantization * Quantization("log-cosh")
-        return objective, Tanh()
+        reached = CenterLikelihood(self.centers, self.assignment)
+        return reached + self.quantization * Quantization("log-cosh"), Tanh()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import ClassVar, Literal
+from typing import ClassVar, get_args
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
-from hammingbird.centers import Kind, make_centers, plotkin_bound
+from hammingbird.centers import Assignment, Kind, make_centers, plotkin_bound
 from hammingbird.deep.objective import Batch, Needs, Objective, Problem
 from hammingbird.errors import InputError
 
@@ -27,9 +27,10 @@ class CenterObjective(Objective):
     centers
         A construction of :func:`hammingbird.centers.make_centers`.
     assignment
-        ``nearest`` gives every class, after each epoch, the centre that is near its mean output, so
-        that like classes get like centres (linear assignment). ``fixed`` leaves them in the order
-        of classes, as the papers do: a linear network cannot learn just any assignment.
+        ``fixed`` leaves every class the centre that was drawn for it, as the papers do.
+        ``nearest``, of this library, gives every class, after each epoch, the centre that is near
+        its mean output (linear assignment), so that like classes get like centres: a linear network
+        cannot learn just any assignment.
     """
 
     needs: ClassVar[Needs] = "classes"
@@ -40,12 +41,10 @@ class CenterObjective(Objective):
     tie: Tensor
     """One random word per fit, which decides the bits on which the labels of a row are split."""
 
-    def __init__(
-        self, centers: Kind = "auto", assignment: Literal["nearest", "fixed"] = "nearest"
-    ) -> None:
+    def __init__(self, centers: Kind = "auto", assignment: Assignment = "fixed") -> None:
         super().__init__()
-        if assignment not in ("nearest", "fixed"):
-            raise InputError(f"assignment must be 'nearest' or 'fixed', got {assignment!r}")
+        if assignment not in get_args(Assignment):
+            raise InputError(f"assignment must be 'fixed' or 'nearest', got {assignment!r}")
         self.made_by, self.assignment = centers, assignment
 
     def prepare(self, problem: Problem) -> None:
@@ -73,7 +72,7 @@ class CenterObjective(Objective):
             self.means[: len(sums)] += sums.to(self.means.dtype)
 
     def epoch_end(self) -> None:
-        """Assign the centres anew."""
+        """Assign the centres anew, unless they are fixed."""
         if self.assignment == "nearest":
             agreement = normalize(self.means) @ self.centers.T
             _, nearest = linear_sum_assignment(agreement.cpu().numpy(), maximize=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, silu
 
-from hammingbird.centers import Kind
+from hammingbird.centers import Assignment, Kind
 from hammingbird.deep.objective import Batch, Problem
 from hammingbird.deep.objectives.center_codes import CenterObjective
 from hammingbird.errors import InputError
@@ -24,7 +23,9 @@ class CodePosterior(CenterObjective):
     softmax over all its patterns. In one scalar it learns the patterns of the hasher's own signs,
     and the hasher is pulled to its class centres through it; neither has a gradient from the other.
     In evaluation mode only the hasher's part is returned. Both parts are means over rows and sums
-    over blocks; a row with several labels counts their centres equally.
+    over blocks; a row with several labels counts their centres equally. Where the paper says
+    nothing, dropout acts on the rows that the surrogate learns from, not on those it steers, and
+    the last block is shorter if the bits are no multiple of 8.
     Zhu et al., "A Lower Bound of Hash Codes' Performance", NeurIPS 2022, Fig. 8.
 
     Parameters
@@ -34,9 +35,8 @@ class CodePosterior(CenterObjective):
     trained
         False leaves the surrogate as it was drawn (ablation).
     flips
-        Probability that a logit changes its sign in the rows that the surrogate learns from. The
-        paper has none: then the surrogate knows only patterns that occur, and cannot lead a class
-        to a centre that none of its rows is near.
+        Probability that a logit changes its sign in the rows that a trained surrogate learns from,
+        so that it also knows patterns that no row has yet. The paper has none.
     hidden
         Width of the surrogate's hidden layer.
     """
@@ -48,10 +48,10 @@ class CodePosterior(CenterObjective):
     def __init__(
         self,
         centers: Kind = "auto",
-        assignment: Literal["nearest", "fixed"] = "nearest",
+        assignment: Assignment = "fixed",
         *,
         trained: bool = True,
-        flips: float = 0.25,
+        flips: float = 0.0,
         hidden: int = 256,
     ) -> None:
         super().__init__(centers, assignment)
