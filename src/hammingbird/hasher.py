@@ -7,6 +7,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hammingbird.codes import MAX_BITS, Codes, check_n_bits, n_bytes, pack
 from hammingbird.errors import FileError, InputError
+from hammingbird.finite import SCALE, Reach, check_scores, check_values
 from hammingbird.storage import Manifest, save_folder
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 CHUNK_VALUES = 1 << 22
 """Values of X that are converted at a time: 16 MiB of float32."""
+
+TRIED = 256
+"""Training rows whose scores are looked at after a fit, beside the one with the largest value."""
 
 STATE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*[A-Za-z0-9]_")
 
@@ -46,9 +51,14 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
     """What to use instead when ``n_bits`` is above the method's own limit."""
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Learn from vectors ``X`` [n, d] and, if the method is supervised, targets ``y``."""
-        X = self._validated(X, first=True)
-        self._fit(X, y)
+        """Learn from vectors ``X`` [n, d] and, if the method is supervised, targets ``y``.
+
+        Raises :class:`InputError` if what was learned, or the scores it gives, are not finite.
+        """
+        X, reach = self._validated(X, first=True)
+        with _naming(reach):
+            self._fit(X, y)
+        self._check_learned(X, reach)
         for name, array in self._get_state()[0].items():
             setattr(self, name, array)  # in C order, as a loaded one: BLAS rounds by memory order
         return self
@@ -61,7 +71,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
             (len(X), self.n_bits_), np.float64 if X.dtype == np.float64 else np.float32
         )
         for chunk in row_chunks(X):
-            scores[chunk.start : chunk.stop] = self._project_chunk(chunk)
+            scores[chunk.start : chunk.stop] = self._scores(chunk.values, chunk.start)
         return scores
 
     def transform(self, X: ArrayLike) -> Codes:
@@ -70,7 +80,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         X = self._check(X, reset=False)
         codes = np.empty((len(X), n_bytes(self.n_bits_)), np.uint8)
         for chunk in row_chunks(X):
-            codes[chunk.start : chunk.stop] = pack(self._project_chunk(chunk))
+            codes[chunk.start : chunk.stop] = pack(self._scores(chunk.values, chunk.start))
         return codes
 
     @abstractmethod
@@ -163,7 +173,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
                 values[name] = value.item() if isinstance(value, np.generic) else value
         return arrays, values
 
-    def _validated(self, X: ArrayLike, *, first: bool) -> NDArray[Any]:
+    def _validated(self, X: ArrayLike, *, first: bool) -> tuple[NDArray[Any], Reach]:
         """Check training vectors; the first ones decide the width and the number of bits."""
         X = self._check(X, reset=first)
         if first:
@@ -177,9 +187,34 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
                     f"n_features={X.shape[1]}, got n_bits={self.n_bits_}. {self.max_bits_rule}"
                 )
                 raise InputError(message.strip())
+        reach = Reach()
         for chunk in row_chunks(X):
-            _check_finite(chunk.values, chunk.start)
-        return X
+            check_values(chunk.values, chunk.start)
+            reach.see(chunk.values, chunk.start)
+        reach.check()
+        return X, reach
+
+    def _check_learned(self, X: NDArray[Any], reach: Reach) -> None:
+        """Refuse what was learned if it, or scores of some training rows, are not finite."""
+        arrays, values = self._get_state()
+        learned = {**arrays, **self._weights(), **values}
+        rows = np.unique([*np.linspace(0, len(X) - 1, TRIED).astype(int), reach.row])
+        some = Chunk(X[rows], 0, len(rows)).values
+        with np.errstate(all="ignore"):
+            scores = learned["scores"] = self._project(some)
+        for name, value in learned.items():
+            numbers = isinstance(value, float | np.ndarray) and np.asarray(value).dtype.kind == "f"
+            if numbers and not np.isfinite(value).all():
+                raise InputError(
+                    f"{type(self).__name__} learned {name} that are not finite. {reach}: "
+                    f"{SCALE}, or check the parameters"
+                )
+        same = (pack(scores) == pack(scores[:1])).all() and (some != some[0]).any()
+        if same and not reach.is_usual:
+            raise InputError(
+                f"{type(self).__name__} gives the same code to all training vectors. "
+                f"{reach}: {SCALE}"
+            )
 
     def _check(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
         try:
@@ -190,9 +225,11 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
             raise InputError(str(error)) from error
         return checked
 
-    def _project_chunk(self, chunk: Chunk) -> NDArray[np.floating]:
-        _check_finite(chunk.values, chunk.start)
-        return self._project(chunk.values)
+    def _scores(self, X: NDArray[np.floating], first_row: int) -> NDArray[np.floating]:
+        """Scores of a chunk of float rows, both checked."""
+        check_values(X, first_row)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return check_scores(self._project(X), first_row)
 
     @property
     def _n_features_out(self) -> int:
@@ -221,16 +258,16 @@ def row_chunks(X: NDArray[Any]) -> Iterator[Chunk]:
         yield Chunk(X, start, start + step)
 
 
-def _check_finite(values: NDArray[np.floating], first_row: int) -> None:
-    # A finite sum proves that all values are; only an infinite one needs a look at each.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum(dtype=np.float64)):
-            return
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        row, column = bad[0]
-        what = "NaN" if np.isnan(values[row, column]) else "infinity"
-        raise InputError(
-            f"X has {what} in row {first_row + row}, column {column}: "
-            "drop the row or fill the value in"
-        )
+@contextmanager
+def _naming(reach: Reach) -> Iterator[None]:
+    """Let a fit overflow in silence, and name the size of X beside an error that it may have made.
+
+    What was learned is checked afterwards.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except (ArithmeticError, RuntimeError, ValueError) as error:  # an InputError is a ValueError
+        if reach.is_usual:
+            raise
+        raise InputError(f"{error}. {reach}: {SCALE}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,10 @@ METHODS = [
 ]
 
 
+CLASSES = {row.path: row for row in reversed(hb.METHODS.values())}
+"""One row of the catalog for each class: rows of one class differ in parameters alone."""
+
+
 @pytest.fixture(params=METHODS)
 def method(request):
     return hb.METHODS[request.param]
@@ -37,17 +42,22 @@ def make(method, n_bits=None, random_state=0):
     return hasher.set_params(**{k: v for k, v in few.items() if k in hasher.get_params()})
 
 
+def refusal(call) -> str:
+    """What a call is refused with; nothing if it is not."""
+    try:
+        call()
+    except hb.InputError as error:
+        return str(error)
+    return ""
+
+
 def fitted(method, clusters, n_bits=12):
     X, y = clusters
     return make(method, n_bits).fit(X, y)
 
 
-# These checks take the longest, and rows of one class differ in parameters alone.
-@pytest.mark.parametrize(
-    "method",
-    list({row.path: row for row in reversed(hb.METHODS.values())}.values()),
-    ids=lambda row: row.name,
-)
+# These checks take the longest.
+@pytest.mark.parametrize("method", CLASSES.values(), ids=lambda row: row.name)
 def test_scikit_learn_accepts_it(method):
     if method.extra == "deep":
         pytest.importorskip("torch")
@@ -143,6 +153,59 @@ def test_not_finite_values_are_refused_with_their_row(method, clusters, value, w
     for call in (lambda: make(method, 12).fit(X, y), lambda: hasher.transform(X)):
         with pytest.raises(hb.InputError, match=f"{word} in row 17, column 4"):
             call()
+
+
+SCALES = [
+    (np.float32, 1e-42),
+    (np.float64, 1e-42),
+    (np.float64, 1e-200),
+    (np.float32, 1e-30),
+    (np.float32, 1e30),
+    (np.float64, 1e40),
+    (np.float64, 1e200),
+]
+
+
+@pytest.mark.parametrize(("kind", "scale"), SCALES)
+@pytest.mark.parametrize("path", CLASSES)
+def test_extreme_scales_are_learned_or_refused(path, kind, scale, clusters):
+    """Never a model whose scores are not finite, never a raw error from inside."""
+    X, y = clusters
+    X = (X * scale).astype(kind)
+    hasher = make(CLASSES[path], 12)
+    if why := refusal(lambda: hasher.fit(X, y)):
+        assert re.search(r"row \d+, column \d+.*scale X", why)
+    else:
+        assert np.isfinite(hasher.project(X)).all()
+        assert len(np.unique(hasher.transform(X), axis=0)) > 1
+
+
+@pytest.mark.parametrize("path", CLASSES)
+def test_labels_with_none_are_refused_or_not_used(path, clusters):
+    X, y = clusters
+    y = y.astype(object)
+    y[3] = None
+    why = refusal(lambda: make(CLASSES[path], 12).fit(X, y))
+    assert "-1 to the rows without a label" in why or (
+        not why and CLASSES[path].supervision == "none"
+    )
+
+
+def test_rows_far_beyond_those_learned_are_refused(method, clusters):
+    X, y = clusters
+    hasher = make(method, 12).fit(X.astype(np.float32), y)
+    far = X.astype(np.float32)
+    far[7] = np.where(np.arange(20) % 2, 3e38, -3e38)
+    if why := refusal(lambda: hasher.project(far)):
+        assert "row 7 of X has scores that are not finite" in why
+        assert refusal(lambda: hasher.transform(far)) == why
+    else:
+        assert np.isfinite(hasher.project(far)).all()
+    wide = X.copy()
+    wide[9, 2] = -1e39
+    for call in (hasher.transform, hasher.project, lambda X: make(method, 12).fit(X, y)):
+        with pytest.raises(hb.InputError, match=r"-1e\+39 in row 9, column 2.*scale X"):
+            call(wide)
 
 
 def test_wrong_width_and_empty_arrays_are_refused(method, clusters):

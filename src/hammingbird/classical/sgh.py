@@ -109,11 +109,12 @@ class SGH(LinearDecoder, LinearHasher):
 
         Streams of any length are learned block by block. Saved hashers go on where they were.
         """
-        X = self._validated(X, first=not hasattr(self, "steps_"))
+        X, reach = self._validated(X, first=not hasattr(self, "steps_"))
         if not hasattr(self, "steps_"):
             self._check_parameters()
             self._start(X)
         self._train(X, math.ceil(len(X) / self.batch_size))
+        self._check_learned(X, reach)
         return self
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:

@@ -26,6 +26,7 @@ from hammingbird.deep.supervision import Supervision, supervise
 from hammingbird.deep.trainer import Trainer
 from hammingbird.deep.training import Training
 from hammingbird.errors import InputError
+from hammingbird.finite import Reach
 from hammingbird.linear import Linear
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class TrainedHasher(CenterHasher):
         self.n_features_in_ = int(np.prod(source.shape))
         self.input_shape_ = list(source.shape) if self._wants_images() else [self.n_features_in_]
         self._learn(source, source.labels() if y is None and self.supervised else y)
+        (some,) = source.fetch([np.arange(min(AT_ONCE, len(source)))])
+        self._check_learned(some.numpy(), Reach())
         return self
 
     def project(self, X: Any) -> NDArray[np.floating]:
@@ -90,7 +93,8 @@ class TrainedHasher(CenterHasher):
         check_is_fitted(self)
         source = DatasetSource(X, self._training().workers)
         batches = np.split(np.arange(len(source)), range(AT_ONCE, len(source), AT_ONCE))
-        return np.concatenate([self._project(part.numpy()) for part in source.fetch(batches)])
+        parts = zip(batches, source.fetch(batches), strict=True)
+        return np.concatenate([self._scores(part.numpy(), int(rows[0])) for rows, part in parts])
 
     def transform(self, X: Any) -> Codes:
         """Return packed codes."""

@@ -162,7 +162,13 @@ def _labels(y: NDArray[Any], n_rows: int) -> Supervision:
             raise InputError("y as label sets [n, c] must hold only 0 and 1")
         return Supervision(n_rows, torch.from_numpy(y.astype(bool)), list(range(y.shape[1])))
     missing = without_label(y)
-    classes, codes = np.unique(y[~missing], return_inverse=True)
+    try:
+        classes, codes = np.unique(y[~missing], return_inverse=True)
+    except TypeError as error:
+        raise InputError(
+            f"y must hold labels of one kind, numbers or strings ({error}): "
+            "give -1 to the rows without a label"
+        ) from error
     if len(classes) < 2:
         raise InputError(
             f"y has {len(classes)} classes, and one class teaches nothing: give at least two"
