@@ -19,11 +19,23 @@ if TYPE_CHECKING:
     from hammingbird.codes import hamming, pack, unpack
     from hammingbird.comparison.run import compare
     from hammingbird.deep.hasher import DeepHasher
+    from hammingbird.deep.methods.cnnh import CNNH
+    from hammingbird.deep.methods.csq import CSQ
+    from hammingbird.deep.methods.dbdh import DBDH
+    from hammingbird.deep.methods.dch import DCH
     from hammingbird.deep.methods.dhn import DHN
     from hammingbird.deep.methods.distilled import DistilledHash
+    from hammingbird.deep.methods.dnnh import DNNH
     from hammingbird.deep.methods.dpsh import DPSH
+    from hammingbird.deep.methods.drsch import DRSCH
+    from hammingbird.deep.methods.drsh import DRSH
+    from hammingbird.deep.methods.dsdh import DSDH
+    from hammingbird.deep.methods.dtsh import DTSH
+    from hammingbird.deep.methods.greedyhash import GreedyHash, UnsupervisedGreedyHash
     from hammingbird.deep.methods.hashnet import HashNet
     from hammingbird.deep.methods.mihash import MIHash
+    from hammingbird.deep.methods.sgh import DeepSGH
+    from hammingbird.deep.methods.vdsh import VDSH
     from hammingbird.deep.training import Training
     from hammingbird.errors import FileError, HammingbirdError, InputError, MissingExtraError
     from hammingbird.evaluation.evaluate import evaluate, evaluate_scores
@@ -48,13 +60,26 @@ _HOMES = {
     "SemanticHashing": "classical.semantic",
     "Sign": "classical.sign",
     "SpectralHashing": "classical.spectral",
+    "CNNH": "deep.methods.cnnh",
+    "CSQ": "deep.methods.csq",
+    "DBDH": "deep.methods.dbdh",
+    "DCH": "deep.methods.dch",
     "DHN": "deep.methods.dhn",
+    "DNNH": "deep.methods.dnnh",
     "DPSH": "deep.methods.dpsh",
+    "DRSCH": "deep.methods.drsch",
+    "DRSH": "deep.methods.drsh",
+    "DSDH": "deep.methods.dsdh",
+    "DTSH": "deep.methods.dtsh",
     "DeepHasher": "deep.hasher",
+    "DeepSGH": "deep.methods.sgh",
     "DistilledHash": "deep.methods.distilled",
+    "GreedyHash": "deep.methods.greedyhash",
     "HashNet": "deep.methods.hashnet",
     "MIHash": "deep.methods.mihash",
     "Training": "deep.training",
+    "UnsupervisedGreedyHash": "deep.methods.greedyhash",
+    "VDSH": "deep.methods.vdsh",
     "Linear": "linear",
     "hamming": "codes",
     "pack": "codes",
@@ -77,16 +102,28 @@ _HOMES = {
 }
 
 __all__ = [
+    "CNNH",
+    "CSQ",
+    "DBDH",
+    "DCH",
     "DHN",
+    "DNNH",
     "DPSH",
+    "DRSCH",
+    "DRSH",
+    "DSDH",
+    "DTSH",
     "ITQ",
     "LSH",
     "METHODS",
     "SGH",
+    "VDSH",
     "BinaryAutoencoder",
     "DeepHasher",
+    "DeepSGH",
     "DistilledHash",
     "FileError",
+    "GreedyHash",
     "HammingbirdError",
     "HashNet",
     "Hasher",
@@ -105,6 +142,7 @@ __all__ = [
     "SpectralHashing",
     "Training",
     "Triplets",
+    "UnsupervisedGreedyHash",
     "compare",
     "evaluate",
     "evaluate_scores",

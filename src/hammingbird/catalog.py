@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hammingbird.errors import FileError, InputError, MissingExtraError
 from hammingbird.hasher import Hasher
+from hammingbird.linear import Linear
 from hammingbird.storage import fingerprint, load_folder
 
 Supervision = Literal["none", "labels", "pairs", "neighbors"]
@@ -397,15 +398,27 @@ def stamp(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return {"class": manifest["class"], "fingerprint": fingerprint(manifest)}
 
 
-def load(folder: str | os.PathLike[str]) -> Hasher:
+def load(folder: str | os.PathLike[str], *, encode_only: bool = False) -> Hasher:
     """Load a hasher that ``save`` wrote; only classes of this catalog are ever built.
 
-    Raises :class:`FileError` for a folder that is foreign, truncated, altered or of a newer format.
+    With ``encode_only``, or where torch is not installed, a deep hasher of one linear layer comes
+    as the :class:`Linear` that it amounts to: the same codes, with NumPy alone, and no torch to
+    import. Raises :class:`FileError` for a folder that is foreign, truncated, altered or of a newer
+    format.
     """
     manifest, path = load_folder(folder, "hasher")
     for method in [*METHODS.values(), *UNNAMED]:
-        if method.path.endswith(f":{manifest.get('class')}"):
-            return method.hasher_class._restore(manifest, path)
+        if not method.path.endswith(f":{manifest.get('class')}"):
+            continue
+        if encode_only and (linear := Linear.restored(manifest, path)):
+            return linear
+        try:
+            hasher_class = method.hasher_class
+        except MissingExtraError:
+            if linear := Linear.restored(manifest, path):
+                return linear
+            raise
+        return hasher_class._restore(manifest, path)
     raise FileError(
         f"{path} holds a {manifest.get('class')!r}, which this version of hammingbird does not know"
     )

@@ -255,6 +255,103 @@ def test_grid_search_tunes_it_by_the_neighbours_its_codes_find(method, clusters)
     assert search.best_score_ > 1 / 6 or method.name == "sign"
 
 
+LINEAR = [
+    "classical.sign:Sign", "classical.lsh:LSH", "classical.pca:PCAHash", "classical.sgh:SGH",
+    "classical.pca:RotatedPCA", "classical.itq:ITQ", "classical.autoencoder:BinaryAutoencoder",
+]  # fmt: skip
+
+
+def linear(hasher):
+    """The plain linear hasher that a method serves as; None if it is not linear."""
+    return hasher.to_linear() if hasattr(hasher, "to_linear") else None
+
+
+def test_linear_methods_serve_as_linear(method, clusters, tmp_path):
+    X, _ = clusters
+    hasher = fitted(method, clusters)
+    served = linear(hasher)
+    if served is None:
+        assert method.path not in LINEAR
+        return
+    assert type(served) is hb.Linear
+    served.save(tmp_path / "served")
+    loaded = hb.load(tmp_path / "served")
+    for vectors in (X, X.astype(np.float32)):
+        np.testing.assert_array_equal(served.project(vectors), hasher.project(vectors))
+        np.testing.assert_array_equal(loaded.transform(vectors), hasher.transform(vectors))
+
+
+@pytest.mark.parametrize("path", CLASSES)
+def test_linear_methods_are_exported_without_their_library(path, clusters, tmp_path, monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    X = clusters[0].astype(np.float32)
+    hasher = fitted(CLASSES[path], clusters)
+    if linear(hasher) is None:
+        return
+    monkeypatch.setitem(sys.modules, "torch.onnx", None)
+    hasher.export_onnx(tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    codes, scores = session.run(["codes", "scores"], {"X": X})
+    np.testing.assert_allclose(scores, hasher.project(X), rtol=1e-3, atol=1e-4)
+    near = (np.abs(scores) <= 1e-4 * np.abs(scores).max()).any(axis=1)
+    assert near.sum() < 30
+    np.testing.assert_array_equal(codes[~near], hasher.transform(X)[~near])
+    np.testing.assert_array_equal(codes, hb.pack(scores))
+    with pytest.raises(hb.FileError, match="exists already"):
+        hasher.export_onnx(tmp_path / "model.onnx")
+
+
+@pytest.mark.deep
+def test_linear_deep_methods_encode_without_torch(clusters, tmp_path):
+    """Every one of the catalog, in a process where torch cannot be imported."""
+    X, y = clusters
+    np.save(tmp_path / "X.npy", X)
+    for name, method in hb.METHODS.items():
+        if method.extra == "deep" and method.path in CLASSES and method is CLASSES[method.path]:
+            hasher = fitted(method, clusters)
+            if linear(hasher) is not None:
+                hasher.save(tmp_path / name)
+                np.save(tmp_path / name / "codes.npy", hasher.transform(X))
+    hb.make("mihash", 8).set_params(backbone="mlp", epochs=1).fit(X, y).save(tmp_path / "deeper")
+    script = """
+import sys
+from pathlib import Path
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+if "blocked" in sys.argv:
+    sys.meta_path.insert(0, Blocker())
+import numpy as np, hammingbird as hb
+X, found = np.load("X.npy"), 0
+for folder in sorted(Path().iterdir()):
+    if (folder / "codes.npy").exists():
+        hasher = hb.load(folder, encode_only="blocked" not in sys.argv)
+        assert type(hasher) is hb.Linear, folder
+        assert np.array_equal(hasher.transform(X), np.load(folder / "codes.npy")), folder
+        found += 1
+assert "torch" not in sys.modules
+try:
+    hb.load("deeper", encode_only=True)
+except hb.MissingExtraError as error:
+    print(error)
+print(found)
+"""
+    for how in ("blocked", "free"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, how],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not done.returncode, done.stderr
+        assert int(done.stdout.split()[-1]) > 15
+        assert ("hammingbird[deep]" in done.stdout) == (how == "blocked")
+
+
 class TestSavedFolders:
     def save(self, clusters, folder: Path) -> Path:
         hb.ITQ(12, random_state=0).fit(clusters[0]).save(folder)
@@ -376,6 +473,13 @@ def test_importing_the_package_loads_neither_torch_nor_scikit_learn():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_every_class_of_the_catalog_is_at_the_top():
+    for method in hb.METHODS.values():
+        name = method.path.partition(":")[2]
+        assert name in hb.__all__
+        assert getattr(hb, name) is method.hasher_class
 
 
 def test_every_public_name_loads():

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.classical.linear import mean_of
-from hammingbird.hasher import Hasher
+from hammingbird.linear import LinearHasher
 
 
-class Sign(Hasher):
+class Sign(LinearHasher):
     """One bit per dimension: at least zero or, with ``center``, at least its training mean.
 
     Parameters
@@ -32,6 +32,9 @@ class Sign(Hasher):
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
         self.mean_ = mean_of(X) if self.center else np.zeros(X.shape[1])
+
+    def _map(self) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
+        return self.mean_, np.eye(len(self.mean_), self.n_bits_), np.zeros(self.n_bits_)
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         return X[:, : self.n_bits_] - self.mean_[: self.n_bits_].astype(X.dtype)

@@ -111,18 +111,16 @@ class TrainedHasher(CenterHasher):
         Its outputs are ``codes``, the uint8 codes of ``transform``, and ``scores``.
         """
         check_is_fitted(self)
+        if self._network().is_linear:
+            self._linear().export_onnx(path, overwrite=overwrite)
+            return
         network = copy.deepcopy(self._network()).cpu()
         export_onnx(network, tuple(self.input_shape_), path, overwrite=overwrite)
 
     def _linear(self) -> Linear:
-        network = self._network()
-        if not network.is_linear:
+        if not self._network().is_linear:
             raise InputError("only a hasher with backbone=None on vectors is linear")
-        enter, head = network.enter, network.head
-        assert isinstance(enter, Standardize)
-        weights = (head.weight / enter.scale).T.contiguous()
-        mean, folded, bias = (t.detach().cpu().numpy() for t in (enter.mean, weights, head.bias))
-        linear = Linear.of(mean, folded, bias)
+        linear = Linear.of_network(self._weights())
         if hasattr(self, "feature_names_in_"):
             linear.feature_names_in_ = self.feature_names_in_
         return linear
