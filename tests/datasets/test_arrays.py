@@ -108,13 +108,15 @@ def test_npz_with_unusual_names_takes_the_named_array(tmp_path):
         (np.array([1.0, 0.0, 2.0]), [1, 0, 2]),
         (np.array([[1, 0], [0, 1], [1, 1]]), [[1, 0], [0, 1], [1, 1]]),
         (np.array([[1.0, 0], [0, 0], [1, 1]]), [[1, 0], [0, 0], [1, 1]]),
+        (np.array([[1], [0], [1]]), [[1], [0], [1]]),  # sets of one class
+        (np.array([["b"], ["a"], ["b"]]), ["b", "a", "b"]),
     ],
 )
 def test_labels_and_label_sets(tmp_path, y, kept):
     np.savez(tmp_path / "x.npz", X=np.ones((3, 2)), y=y)
     found = load(tmp_path / "x.npz").y
     assert found.tolist() == kept
-    assert found.dtype.kind in "iu"
+    assert found.dtype.kind in "iuU"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,9 @@ def test_labels_and_label_sets(tmp_path, y, kept):
         (np.array([[0, 2], [1, 0], [0, 0]]), "other than 0 and 1"),
         (np.array([1j, 2, 3]), "labels of type complex128"),
         (np.array([None, 1, 2]), "Python objects, which are never loaded"),
+        (np.full(3, 0x110000, "u4").view("U1"), "labels that are no text"),
+        (np.full(3, np.inf, "f2"), "not whole numbers"),
+        (np.zeros(3, "i4,i4"), "labels of type"),
     ],
 )
 def test_bad_labels(tmp_path, y, message):
@@ -188,3 +193,79 @@ def test_damage_is_a_file_error_or_harmless(tmp_path, ending, data):
         load(path) if data.draw(st.booleans()) else list(stream(path, rows=5))
     except FileError as error:
         assert path.name in str(error)  # noqa: PT017 - damage to the values passes unseen
+
+
+def header(shape, descr="<f4"):
+    """Return the start of a .npy file whose header says anything."""
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}}}".encode()
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (header("(True, 60)") + bytes(240), r"its shape is \(True, 60\)"),
+        (header("(-1, 60)"), r"its shape is \(-1, 60\)"),
+        (header("(2, 60), 'x': 1"), "cannot be read"),
+        (header("((2,), 60)"), "cannot be read"),
+        (header("(9, 60)", "<U0"), "promises 0 bytes"),
+        (b"\x93NUMPY\2\0" + (1 << 31).to_bytes(4, "little"), "claims 2147483648 bytes"),
+        (b"\x93NUMPY\3\0" + bytes(100), r"version \(3, 0\)"),
+        (b"\x93NUMPY\1\0\5\0(((((", "no npy header"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_headers_that_are_none(tmp_path, ending, content, message):
+    path = tmp_path / f"x.{ending}"
+    if ending == "npy":
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("X.npy", content)
+    for read in (load, shape, stream):
+        with pytest.raises(FileError, match=rf"x\.{ending}.*{message}"):
+            read(path)
+
+
+def test_an_npz_file_named_npy(tmp_path):
+    np.savez(tmp_path / "x.npz", X=np.eye(3))
+    (tmp_path / "x.npz").rename(tmp_path / "x.npy")
+    with pytest.raises(FileError, match=r"x\.npy is a zip archive, not one array: name it \.npz"):
+        load(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize(
+    ("packing", "name"), [(zipfile.ZIP_LZMA, "LZMA"), (zipfile.ZIP_BZIP2, "bzip2")]
+)
+def test_packings_that_numpy_never_uses(tmp_path, packing, name):
+    content = io.BytesIO()
+    np.save(content, np.eye(3))
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", packing) as archive:
+        archive.writestr("X.npy", content.getvalue())
+    for read in (load, shape, stream):
+        with pytest.raises(FileError, match=rf"X\.npy is packed by {name}.*savez_compressed"):
+            read(tmp_path / "x.npz")
+
+
+def test_an_archive_that_claims_to_unpack_to_too_much(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, X=np.zeros((4, 4)))
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\1\2")
+    content[entry + 24 : entry + 28] = (1 << 31).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=rf"X\.npy claims to unpack \d+ bytes into {1 << 31}"):
+        load(path)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_wrong_checksum_is_seen_by_load_and_stream(tmp_path, order):
+    path = tmp_path / "x.npz"
+    np.savez(path, X=np.asarray(np.ones((20, 3)), order=order))
+    content = bytearray(path.read_bytes())
+    content[content.index(np.float64(1).tobytes())] ^= 1
+    path.write_bytes(content)
+    for read in (load, lambda path: list(stream(path, rows=7))):
+        with pytest.raises(FileError, match=r"x\.npz.*CRC"):
+            read(path)

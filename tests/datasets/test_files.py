@@ -1,3 +1,4 @@
+import os
 import tracemalloc
 
 import numpy as np
@@ -13,6 +14,14 @@ def test_missing_and_unknown_files(tmp_path):
     (tmp_path / "x.csv").write_text("1,2\n")
     with pytest.raises(FileError, match=r"x\.csv has an unknown ending: known are \.npy, \.npz"):
         load(tmp_path / "x.csv")
+
+
+def test_names_that_are_no_files(tmp_path):
+    os.mkfifo(tmp_path / "x.npy")  # nobody writes: opening it would wait for ever
+    with pytest.raises(FileError, match=r"x\.npy is neither a file nor a folder"):
+        load(tmp_path / "x.npy")
+    with pytest.raises(FileError, match="cannot be read"):
+        load(tmp_path / ("long" * 100 + ".npy"))
 
 
 def test_bad_arguments(tmp_path):

@@ -98,3 +98,169 @@ def test_without_h5py(file, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(MissingExtraError, match=r"h5py.*hammingbird\[files\]"):
         load(file)
+
+
+def agree(path, part="train"):
+    X, blocks = load(path, part=part).X, list(stream(path, part=part, rows=7))
+    assert {block.dtype for block in blocks} == {X.dtype}
+    assert b"".join(block.tobytes() for block in blocks) == X.tobytes()
+    return X
+
+
+def raw(file, name, type_, values):
+    """Store values as an HDF5 type that NumPy may not have."""
+    space = h5py.h5s.create_simple(values.shape)
+    h5py.h5d.create(file.id, name, type_, space).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+
+
+def twelve_bits():
+    type_ = h5py.h5t.STD_I16LE.copy()
+    type_.set_precision(12)
+    return type_
+
+
+def bfloat16():
+    type_ = h5py.h5t.IEEE_F32LE.copy()
+    type_.set_fields(15, 7, 8, 0, 7)
+    type_.set_precision(16)
+    type_.set_size(2)
+    return type_
+
+
+@pytest.mark.parametrize("type_", [twelve_bits(), bfloat16()], ids=["12 bits", "bfloat16"])
+def test_types_that_numpy_lacks_are_converted_not_mapped(tmp_path, type_):
+    values = np.arange(-120, 120, dtype=np.int16).reshape(40, 6)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        raw(file, b"train", type_, values)
+    X = agree(tmp_path / "x.h5")
+    assert not isinstance(X, np.memmap)
+    assert np.array_equal(X, values)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["<f2", ">f4", "<f8", ">i2", "<u8", "i1", "?", h5py.enum_dtype({"a": 1, "b": 2}, "i4")]
+)
+def test_what_is_mapped_is_what_is_streamed(tmp_path, dtype):
+    values = (100 * TRAIN).astype(dtype)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("train", data=values, dtype=dtype)
+    X = agree(tmp_path / "x.h5")
+    assert np.array_equal(X, values)
+    assert isinstance(X, np.memmap) == (dtype != "?")
+    assert X.dtype == ("u1" if dtype == "?" else dtype)
+
+
+def external_link(file):
+    file["train"] = h5py.ExternalLink("other.h5", "/vec")
+
+
+def soft_link_through_an_external_one(file):
+    file["there"] = h5py.ExternalLink("other.h5", "/")
+    file["train"] = h5py.SoftLink("/there/vec")
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout(TRAIN.shape, TRAIN.dtype)
+    layout[:] = h5py.VirtualSource("other.h5", "vec", TRAIN.shape)
+    file.create_virtual_dataset("train", layout)
+
+
+def stored_elsewhere(file):
+    file.create_dataset("train", (8, 6), np.uint8, external=[("other.h5", 0, 48)])
+
+
+def loop(file):
+    file["train"] = h5py.SoftLink("/train")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (external_link, "train is a link to other.h5 that leads out of this file"),
+        (soft_link_through_an_external_one, "train is a link to other.h5"),
+        (virtual, "the values of train are stored in other files, which are never opened"),
+        (stored_elsewhere, "the values of train are stored in other files"),
+        (loop, "train is a link that leads out of this file or nowhere"),
+    ],
+)
+def test_no_other_file_is_ever_opened(tmp_path, opened, make, message):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["vec"] = TRAIN[::-1]
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["test"], file["neighbors"] = TEST, NEIGHBORS
+        make(file)
+    seen = opened(tmp_path)
+    for part in ("train", "query"):  # the neighbours of the queries are counted against train
+        with pytest.raises(FileError, match=rf"x\.h5: {message}"):
+            load(tmp_path / "x.h5", part=part)
+    assert seen.names() == {"x.h5"}
+
+
+def test_links_inside_the_file_are_followed(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["group/vec"] = TRAIN
+        file["group/there"] = h5py.SoftLink("./vec")
+        file["train"] = h5py.SoftLink("/group//there")
+    assert np.array_equal(agree(tmp_path / "x.h5"), TRAIN)
+
+
+def three_bytes(file):
+    type_ = h5py.h5t.STD_I32LE.copy()
+    type_.set_precision(24)
+    type_.set_size(3)
+    raw(file, b"train", type_, np.zeros((40, 6), np.int32))
+
+
+def committed_type(file):
+    file["train"] = np.dtype(np.float32)
+
+
+def never_written(file):
+    file.create_dataset("train", (1 << 40, 1 << 10), np.float32, chunks=(1 << 10, 1 << 10))
+
+
+def plugin(file):
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((40, 6))
+    plist.set_filter(32015, h5py.h5z.FLAG_OPTIONAL)
+    space = h5py.h5s.create_simple(TRAIN.shape)
+    h5py.h5d.create(file.id, b"train", h5py.h5t.IEEE_F32LE, space, plist)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (three_bytes, "train has a type that NumPy lacks .*: convert it to float32"),
+        (committed_type, r"has no array 'train', it has: train \(a type\)"),
+        (lambda file: file.create_group("train"), r"no array 'train', it has: train \(a group\)"),
+        (
+            lambda file: file.update(train=3.0),
+            r"train must hold vectors \[n, d\], its shape is \(\)",
+        ),
+        (lambda file: file.update(train=h5py.Empty("f4")), "train must hold vectors"),
+        (never_written, "train claims 4503599627370496 bytes, but 0 are stored"),
+        (plugin, "train is packed with filter 32015 .*: pack it with gzip"),
+    ],
+)
+def test_what_cannot_be_vectors(tmp_path, make, message):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        make(file)
+    with pytest.raises(FileError, match=rf"x\.h5.*{message}"):
+        load(tmp_path / "x.h5")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda file: file.create_group("neighbors"), "neighbors is no array of row numbers"),
+        (lambda file: file.update(neighbors=np.ones((8, 2))), "neighbours of type float64"),
+        (lambda file: file.update(neighbors=np.full((8, 2), 2**64 - 1, "u8")), "no rows of its"),
+        (lambda file: file.update(neighbors=np.zeros((8, 2), int)), "no rows of its train part"),
+    ],
+)
+def test_neighbours_that_are_none(tmp_path, make, message):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["test"], file["train"] = TEST, 3.0
+        make(file)
+    with pytest.raises(FileError, match=message):
+        load(tmp_path / "x.h5", part="query")

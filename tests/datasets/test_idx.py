@@ -80,6 +80,7 @@ def test_truncated(path):
         (b"PK\3\4" + bytes(100), "starts with 504b0304"),
         (b"\0\0\x08\3" + struct.pack(">3I", 1 << 31, 1 << 31, 1 << 31), "truncated or altered"),
         (idx(IMAGES[:0]), r"is empty: its shape is \(0, 4, 5\)"),
+        (b"\0\0\x08" + bytes([65]) + struct.pack(">65I", *[1] * 65) + b"\1", "its shape is"),
     ],
 )
 def test_bad_content(tmp_path, ending, content, message):
@@ -106,3 +107,26 @@ def test_damage_is_a_file_error_or_harmless(tmp_path, where, flip, blocks):
         load(path) if blocks else list(stream(path))
     except FileError as error:
         assert path.name in str(error)  # noqa: PT017 - damage to gzip's own notes is harmless
+
+
+def test_a_header_of_6_gb_takes_no_memory(tmp_path, monkeypatch):
+    path = tmp_path / "a-images-idx3-ubyte.gz"
+    head = struct.pack(">HBB3I", 0, 8, 3, 3, 1 << 16, 1 << 15)
+    noise = np.random.default_rng(0).bytes(7_000_000)
+    path.write_bytes(gzip.compress(head + noise, 0))
+
+    def empty(shape, *rest):
+        raise MemoryError
+
+    monkeypatch.setattr("hammingbird.datasets.idx.np.empty", empty)
+    for read in (load, lambda path: list(stream(path))):
+        with pytest.raises(FileError, match=r"idx3-ubyte\.gz does not fit in memory"):
+            read(path)
+
+
+def test_labels_of_65_dimensions(tmp_path):
+    write(tmp_path / "a-images-idx3-ubyte", IMAGES[:1])
+    content = b"\0\0\x08" + bytes([65]) + struct.pack(">65I", *[1] * 65) + b"\1"
+    (tmp_path / "a-labels-idx1-ubyte.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(FileError, match=r"a-labels-idx1-ubyte\.gz has labels of shape"):
+        load(tmp_path / "a-images-idx3-ubyte")

@@ -1,4 +1,5 @@
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -132,3 +133,46 @@ def test_many_blocks_come_in_order_without_a_terminal(tmp_path, monkeypatch):
         save(tmp_path / f"{value:03}.png", np.full((3, 3), value, np.uint8))
     np.testing.assert_array_equal(load(tmp_path).X[:, 0], expected)
     np.testing.assert_array_equal(np.concatenate(list(stream(tmp_path, rows=7)))[:, 0], expected)
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n%%EOF\n"
+
+
+def test_postscript_starts_no_program(tmp_path, monkeypatch):
+    plugin = pytest.importorskip("PIL.EpsImagePlugin")
+    monkeypatch.setattr(plugin, "gs_binary", None)  # not looked for yet
+    program, pictures = tmp_path / "bin" / "gs", tmp_path / "pictures"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho started > {tmp_path}/started\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(EPS)
+    for read in (load, lambda path: list(stream(path))):
+        with pytest.raises(FileError, match=r"a\.png is no readable image"):
+            read(pictures)
+    assert not (tmp_path / "started").exists()
+
+
+def test_only_named_formats_are_opened():
+    from hammingbird.datasets.images import FORMATS
+
+    assert not {"EPS", "PS", "WMF", "FPX", "MIC", "GBR", "FITS", "HDF5"} & set(FORMATS)
+
+
+@pytest.mark.parametrize("width", [110, 300])
+def test_a_decompression_bomb_is_named(tmp_path, monkeypatch, width):
+    save(tmp_path / "a.png", np.zeros((10, width), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # a warning above it, an error above twice
+    for read in (load, stream, shape):
+        with pytest.raises(FileError, match=r"a\.png .*decompression bomb"):
+            read(tmp_path)
+
+
+def test_more_pixels_than_pillows_limit_are_refused_even_where_it_only_warns(tmp_path, monkeypatch):
+    save(tmp_path / "a.png", np.zeros((10, 110), np.uint8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(FileError, match=r"a\.png claims 1,100 pixels.*limit is 1,000"):
+            load(tmp_path)

@@ -197,3 +197,67 @@ def test_without_pyarrow(tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=r"pyarrow.*hammingbird\[files\]"):
         load(path)
+
+
+def test_label_lists_with_one_class_stay_sets(tmp_path):
+    path = write(tmp_path / "x.parquet", {"vector": lists(X[:10]), "label": [[0], []] * 5})
+    assert load(path).y.tolist() == [[1], [0]] * 5  # a row without labels is not class 0
+
+
+def picture_file(tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "other.png")
+    return str(tmp_path / "other.png")
+
+
+@pytest.mark.parametrize("type_", [pa.string(), pa.int64(), pa.list_(pa.int8())])
+def test_bytes_of_images_must_be_binary(tmp_path, opened, type_):
+    content = {pa.string(): picture_file(tmp_path), pa.int64(): 3}.get(type_, [1, 2])
+    struct = pa.struct([("bytes", type_), ("path", pa.string())])
+    column = pa.array([{"bytes": content, "path": picture_file(tmp_path)}], struct)
+    path = write(tmp_path / "x.parquet", {"image": column})
+    seen = opened(tmp_path)
+    for options in ({}, {"array": "image"}):
+        with pytest.raises(FileError, match=r"no column .* it has: image \(struct<bytes: "):
+            load(path, **options)
+    assert seen.names() == {"x.parquet"}
+
+
+def test_the_path_of_an_image_is_never_opened(tmp_path, opened):
+    struct = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    column = pa.array([{"bytes": None, "path": picture_file(tmp_path)}], struct)
+    path = write(tmp_path / "x.parquet", {"image": column})
+    seen = opened(tmp_path)
+    with pytest.raises(FileError, match="row 0 of image has no bytes"):
+        load(path)
+    assert seen.names() == {"x.parquet"}
+
+
+@pytest.mark.parametrize("name", ["vector", "label"])
+def test_a_column_that_is_there_twice(tmp_path, name):
+    columns = {"vector": lists(X), "label": pa.array(np.arange(50))}
+    table = pa.Table.from_arrays([*columns.values(), columns[name]], names=[*columns, name])
+    path = write(tmp_path / "x.parquet", table)
+    with pytest.raises(FileError, match=rf"2 columns named '{name}': rename all but one"):
+        load(path)
+
+
+def test_a_column_whose_name_begins_like_another(tmp_path):
+    path = write(tmp_path / "x.parquet", {"vector": lists(X), "vector.b": lists(-X)})
+    for name, expected in (("vector", X), ("vector.b", -X)):
+        assert np.array_equal(load(path, array=name).X, expected)
+        assert np.array_equal(np.concatenate(list(stream(path, array=name))), expected)
+
+
+@pytest.mark.parametrize("names", [[["a"], ["b", "c"]], [1, 2], {"a": 1}, "ab"])
+def test_class_names_that_are_no_list_of_strings_are_left_out(tmp_path, names):
+    table = pa.table({"vector": lists(X), "label": np.arange(50) % 2})
+    features = {"info": {"features": {"label": {"names": names}}}}
+    table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
+    assert load(write(tmp_path / "x.parquet", table)).classes is None
+
+
+def test_a_column_named_like_a_part_of_another(tmp_path):
+    parts = pa.array([{"b": row} for row in -X], pa.struct([("b", pa.list_(pa.float32()))]))
+    path = write(tmp_path / "x.parquet", {"a.b": lists(X), "a": parts})
+    with pytest.raises(FileError, match=r"column 'a\.b' is not one column of 50 rows: rename it"):
+        load(path)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import tokenize
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
 from hammingbird.datasets.source import (
+    DEFLATE_RATIO,
     Array,
     Dataset,
     Source,
+    check_end,
+    fill,
     images,
     labels,
     listed,
@@ -25,6 +30,10 @@ from hammingbird.errors import FileError
 
 VECTORS = ("X", "features", "vectors", "data", "images")
 LABELS = ("y", "labels")
+LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
+"""Bytes that hold the length of the header, by the version of the npy format."""
+LONGEST_HEADER = 10_000
+PACKINGS = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
 
 
 class Header(NamedTuple):
@@ -33,6 +42,13 @@ class Header(NamedTuple):
     shape: tuple[int, ...]
     fortran: bool
     dtype: np.dtype[Any]
+    start: int
+    """Bytes before the first value."""
+
+    @property
+    def order(self) -> Literal["C", "F"]:
+        """The order of the values in the file."""
+        return "F" if self.fortran else "C"
 
 
 class ArrayFile(Source):
@@ -40,14 +56,15 @@ class ArrayFile(Source):
 
     def __init__(self, path: Path) -> None:
         with reading(path), path.open("rb") as stream:
-            header = _checked_header(stream, path.stat().st_size)
+            header = self._header = _header(path, stream, path.stat().st_size)
         self.path = path
         self.shape = vectors_shape(path, header.shape, header.dtype)
 
     def load(self) -> Dataset:
         """Map the array into memory; nothing is read before it is used."""
         with reading(self.path):
-            array = np.load(self.path, mmap_mode="r", allow_pickle=False)
+            shape, _, dtype, start = self._header
+            array = np.memmap(self.path, dtype, "r", start, shape, self._header.order)
         return Dataset(self.path.name, vectors(array), images=images(array))
 
 
@@ -58,7 +75,7 @@ class ArchiveFile(Source):
         self.path = path
         with reading(path), zipfile.ZipFile(path) as archive:
             self._headers = {
-                member.filename.removesuffix(".npy"): _member_header(archive, member)
+                member.filename.removesuffix(".npy"): _member_header(path, archive, member)
                 for member in archive.infolist()
                 if member.filename.endswith(".npy")
             }
@@ -69,17 +86,16 @@ class ArchiveFile(Source):
     def load(self) -> Dataset:
         """Read the vectors, and the labels, images and class names beside them."""
         array = self._read(self._key)
-        y = next((self._read(name) for name in LABELS if name in self._headers), None)
+        y = next((self._read_labels(name) for name in LABELS if name in self._headers), None)
         pictures = images(array)
-        if pictures is None and "images" in self._headers and self._key != "images":
+        if pictures is None and self._has_images():
             pictures = images(self._read("images"))
-            pictures = pictures if pictures is not None and len(pictures) == len(array) else None
         names = self._headers.get("classes")
         has_names = names is not None and names.dtype.kind in "US" and len(names.shape) == 1
         return Dataset(
             self.path.name,
             vectors(array),
-            None if y is None else labels(self.path, y, len(array)),
+            y,
             pictures,
             classes=self._read("classes") if has_names else None,
         )
@@ -90,20 +106,13 @@ class ArchiveFile(Source):
         if header.fortran:  # rows are not contiguous in the file
             yield from super().blocks(rows)
             return
-        row_bytes = header.dtype.itemsize * self.shape[1]
-        with (
-            reading(self.path),
-            zipfile.ZipFile(self.path) as archive,
-            archive.open(f"{self._key}.npy") as stream,
-        ):
-            _header(stream)
+        with self._member(self._key) as stream:
             for start in range(0, self.shape[0], rows):
                 n = min(rows, self.shape[0] - start)
-                content = stream.read(n * row_bytes)
-                if len(content) < n * row_bytes:
-                    raise FileError(f"{self.path} is truncated: {self._key} ends early")
-                block = np.frombuffer(content, header.dtype).reshape(n, *header.shape[1:])
+                block = np.empty((n, *header.shape[1:]), header.dtype)
+                fill(self.path, stream, block)
                 yield vectors(block)
+            check_end(self.path, stream)
 
     def _choose(self, array: str | None) -> str:
         found = listed(self._headers)
@@ -120,46 +129,89 @@ class ArchiveFile(Source):
             )
         return (named or others)[0]
 
+    def _has_images(self) -> bool:
+        header = self._headers.get("images")
+        return (
+            header is not None and header.dtype == np.uint8 and header.shape[:1] == self.shape[:1]
+        )
+
+    def _read_labels(self, name: str) -> Array:
+        header = self._headers[name]
+        n = self.shape[0]
+        if header.shape[:1] != (n,):
+            raise FileError(
+                f"{self.path} has labels of shape {header.shape} for {n} rows: "
+                "one per row is needed"
+            )
+        return labels(self.path, self._read(name), n)
+
     def _read(self, name: str) -> Array:
-        if self._headers[name].dtype.hasobject:
+        header = self._headers[name]
+        if header.dtype.hasobject:
             raise FileError(
                 f"{self.path}: the array {name} holds Python objects, which are never loaded: "
                 "save it as numbers or strings"
             )
+        with self._member(name) as stream:
+            values = np.empty(header.shape, header.dtype, header.order)
+            fill(self.path, stream, values.T if header.fortran else values)
+            check_end(self.path, stream)
+        return values
+
+    @contextmanager
+    def _member(self, name: str) -> Iterator[IO[bytes]]:
+        """Open the values of an array, behind its header."""
         with (
             reading(self.path),
             zipfile.ZipFile(self.path) as archive,
             archive.open(f"{name}.npy") as stream,
         ):
-            array: Array = np.lib.format.read_array(stream, allow_pickle=False)
-        return array
+            stream.read(self._headers[name].start)
+            yield stream
 
 
-def _header(stream: IO[bytes]) -> Header:
-    version = np.lib.format.read_magic(stream)
+def _member_header(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        packing = PACKINGS.get(member.compress_type, f"method {member.compress_type}")
+        raise FileError(
+            f"{path}: {member.filename} is packed by {packing}, which NumPy never uses: "
+            "save it again with numpy.savez_compressed"
+        )
+    if member.file_size > DEFLATE_RATIO * min(member.compress_size, path.stat().st_size):
+        raise FileError(
+            f"{path}: {member.filename} claims to unpack {member.compress_size} bytes into "
+            f"{member.file_size}, which cannot be: it is altered"
+        )
+    with archive.open(member) as stream:
+        return _header(path, stream, member.file_size)
+
+
+def _header(path: Path, stream: IO[bytes], size: int) -> Header:
+    """Read a header and hold it against the size of the stream, before anything is allocated."""
+    magic = stream.read(8)
+    if magic[:4] == b"PK\3\4":
+        raise FileError(f"{path} is a zip archive, not one array: name it .npz")
+    version = np.lib.format.read_magic(io.BytesIO(magic))
+    if version not in LENGTH_BYTES:
+        raise ValueError(f"version {version} of the npy format")
+    content = stream.read(LENGTH_BYTES[version])
+    length = int.from_bytes(content, "little")
+    if length > LONGEST_HEADER:
+        raise ValueError(f"its header claims {length} bytes, an array's has at most 10,000")
+    text = io.BytesIO(content + stream.read(length))
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else (np.lib.format.read_array_header_2_0)
+    )
     try:
-        if version == (1, 0):
-            header = Header(*np.lib.format.read_array_header_1_0(stream))
-        elif version == (2, 0):
-            header = Header(*np.lib.format.read_array_header_2_0(stream))
-        else:
-            raise ValueError(f"version {version} of the npy format")
+        shape, fortran, dtype = read(text)
     except (SyntaxError, tokenize.TokenError) as error:
         raise ValueError(f"no npy header: {error}") from error
-    if min(header.shape, default=0) < 0:
-        raise ValueError(f"negative shape {header.shape}")
-    return header
-
-
-def _member_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
-    with archive.open(member) as stream:
-        return _checked_header(stream, member.file_size)
-
-
-def _checked_header(stream: IO[bytes], size: int) -> Header:
-    """Read a header and hold it against the size of the stream, before anything is allocated."""
-    header = _header(stream)
-    promised = header.dtype.itemsize * int(np.prod(header.shape, dtype=object))
-    if not header.dtype.hasobject and promised != size - stream.tell():
-        raise ValueError(f"the header promises {promised} bytes, {size - stream.tell()} follow")
-    return header
+    if any(type(n) is not int or n < 0 for n in shape):
+        raise ValueError(f"its shape is {shape}")
+    start = len(magic) + len(content) + length
+    promised = dtype.itemsize * int(np.prod(shape, dtype=object))
+    if not dtype.hasobject and (promised != size - start or not dtype.itemsize):
+        raise ValueError(f"the header promises {promised} bytes, {size - start} follow")
+    return Header(shape, fortran, dtype, start)

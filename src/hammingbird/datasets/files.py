@@ -11,7 +11,7 @@ from hammingbird.datasets.hdf5 import Hdf5File
 from hammingbird.datasets.idx import IdxFile
 from hammingbird.datasets.images import ImageFolder, Pictures
 from hammingbird.datasets.parquet import open_parquet
-from hammingbird.datasets.source import Array, Dataset, Part, Source
+from hammingbird.datasets.source import Array, Dataset, Part, Source, reading
 from hammingbird.datasets.vecs import VALUES, VectorsFile
 from hammingbird.errors import FileError, InputError
 
@@ -84,8 +84,11 @@ def open_file(
         raise InputError(f"part must be 'train' or 'query', got {part!r}")
     if image_size is not None and image_size < 1:
         raise InputError(f"image_size must be at least 1, got {image_size}")
-    if not path.exists():
-        raise FileError(f"{path} does not exist")
+    with reading(path):
+        if not path.exists():
+            raise FileError(f"{path} does not exist")
+        if not path.is_dir() and not path.is_file():
+            raise FileError(f"{path} is neither a file nor a folder")
     ending = path.suffix.lower()
     if array is not None and (path.is_dir() or ending not in NAMED):
         raise InputError(f"{path} has no named arrays to choose from: leave array= out")

@@ -11,11 +11,22 @@ from typing import IO
 
 import numpy as np
 
-from hammingbird.datasets.source import Array, Dataset, Source, images, labels, reading, vectors
+from hammingbird.datasets.source import (
+    DEFLATE_RATIO,
+    Array,
+    Dataset,
+    Source,
+    check_end,
+    fill,
+    images,
+    labels,
+    reading,
+    vectors,
+    vectors_shape,
+)
 from hammingbird.errors import FileError
 
 UNSIGNED_BYTES = 0x08
-GZIP_RATIO = 1032  # deflate packs no better than this
 DIMENSIONS_OF_LABELS = 1
 
 
@@ -27,7 +38,7 @@ class IdxFile(Source):
         self._sizes = _sizes(path)
         if len(self._sizes) == DIMENSIONS_OF_LABELS:
             raise FileError(f"{path} holds labels: pass the file of the images beside it")
-        self.shape = (self._sizes[0], int(np.prod(self._sizes[1:], dtype=object)))
+        self.shape = vectors_shape(path, self._sizes, np.dtype(np.uint8))
 
     def load(self) -> Dataset:
         """Map the images, or unpack them; read the labels if they are there."""
@@ -35,6 +46,11 @@ class IdxFile(Source):
         y = None
         if beside is not None:
             sizes = _sizes(beside)
+            if len(sizes) > 2 or sizes[0] != self.shape[0]:
+                raise FileError(
+                    f"{beside} has labels of shape {sizes} for {self.shape[0]} rows: "
+                    "one per row is needed"
+                )
             y = labels(beside, np.array(_read(beside, sizes)), self.shape[0])
         return Dataset(self.path.name, vectors(array), y, images(array))
 
@@ -45,9 +61,9 @@ class IdxFile(Source):
             stream.read(_header_bytes(self._sizes))
             for start in range(0, n, rows):
                 block = np.empty((min(rows, n - start), *self._sizes[1:]), np.uint8)
-                _fill(self.path, stream, block)
+                fill(self.path, stream, block)
                 yield vectors(block)
-            _check_end(self.path, stream)
+            check_end(self.path, stream)
 
     def _labels_beside(self) -> Path | None:
         name = self.path.name.replace("images", "labels").replace("idx3", "idx1")
@@ -86,7 +102,7 @@ def _sizes(path: Path) -> tuple[int, ...]:
     promised = _header_bytes(sizes) + int(np.prod(sizes, dtype=object))
     stored = path.stat().st_size
     packed = path.suffix.lower() == ".gz"
-    if promised > stored * (GZIP_RATIO if packed else 1) or (not packed and promised < stored):
+    if promised > stored * (DEFLATE_RATIO if packed else 1) or (not packed and promised < stored):
         raise FileError(
             f"{path} is truncated or altered: its header promises {promised} bytes, "
             f"the file has {stored}"
@@ -98,27 +114,12 @@ def _read(path: Path, sizes: tuple[int, ...]) -> Array:
     if path.suffix.lower() != ".gz":
         with reading(path):
             return np.memmap(path, np.uint8, "r", _header_bytes(sizes), sizes)
-    values = np.empty(sizes, np.uint8)
     with _open(path) as stream:
+        values = np.empty(sizes, np.uint8)
         stream.read(_header_bytes(sizes))
-        _fill(path, stream, values)
-        _check_end(path, stream)
+        fill(path, stream, values)
+        check_end(path, stream)
     return values
-
-
-def _fill(path: Path, stream: IO[bytes], values: Array) -> None:
-    rest = values.data.cast("B")
-    while rest:
-        count = stream.readinto(rest)  # type: ignore[attr-defined]
-        if not count:
-            raise FileError(f"{path} is truncated: it ends before its last row")
-        rest = rest[count:]
-
-
-def _check_end(path: Path, stream: IO[bytes]) -> None:
-    """Refuse what is left; reading past the last row also makes gzip compare its checksum."""
-    if stream.read(1):
-        raise FileError(f"{path} is altered: it holds more bytes than its header promises")
 
 
 def _header_bytes(sizes: tuple[int, ...]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What Pillow may take a picture for, whatever its name: others start programs (PostScript)."""
 GREY = ("1", "L", "LA")
 COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 TASK = 64
@@ -173,14 +174,20 @@ def _opened(path: Path, picture: Picture) -> Iterator[Image]:
         raise MissingExtraError("pillow", "files") from None
     content = picture.content
     try:
-        with Pillow.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+        with (
+            io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as stream,
+            Pillow.open(stream, formats=FORMATS) as image,
+        ):
+            pixels, most = image.width * image.height, Pillow.MAX_IMAGE_PIXELS
+            if most is not None and pixels > most:
+                raise FileError(
+                    f"{path}: {picture.name} claims {pixels:,} pixels, which may be a "
+                    f"decompression bomb (Pillow's limit is {most:,}): make it smaller"
+                )
             yield image
     except HammingbirdError:
         raise
-    except (
-        *(OSError, ValueError, SyntaxError, EOFError, struct.error),
-        Pillow.DecompressionBombError,
-    ) as error:
+    except Exception as error:  # Pillow's decoders raise anything
         raise FileError(f"{path}: {picture.name} is no readable image: {error}") from error
 
 

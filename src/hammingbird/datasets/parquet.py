@@ -33,20 +33,25 @@ def open_parquet(path: Path, array: str | None = None, image_size: int | None = 
     with reading(path):
         file = _open(path)
         columns = {field.name: _kind(field.type) for field in file.schema_arrow}
+        rows = file.metadata.num_rows
+        stored = sum(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
     found = listed(f"{field.name} ({field.type})" for field in file.schema_arrow)
     if array is None:
         column = _only_column(columns)
         if column is None:
             raise FileError(
-                f"{path} has no column of vectors (named {', '.join(VECTORS)}) or of images, "
-                f"or several; it has: {found}; name one with array="
+                f"{path} has no column of vectors (named {', '.join(VECTORS)}) or of images (a "
+                f"struct whose bytes are binary), or several; it has: {found}; name one with array="
             )
     elif columns.get(array) is None:
         raise FileError(f"{path} has no column {array!r} of vectors or images, it has: {found}")
     else:
         column = array
-    if not file.metadata.num_rows:
+    _check_once(path, file, column)
+    if not rows:
         raise FileError(f"{path} is empty: it has no row")
+    if rows != stored or rows < 0:
+        raise FileError(f"{path} is altered: it claims {rows} rows and stores {stored}")
     if columns[column] == "image":
         return ImageTable(path, file, column, image_size)
     return VectorTable(path, file, column)
@@ -58,8 +63,7 @@ class VectorTable(Source):
     def __init__(self, path: Path, file: Any, column: str) -> None:
         self.path, self._file, self._column = path, file, column
         with reading(path):
-            batch = next(file.iter_batches(batch_size=1, columns=[column]))
-            first = _storage(batch.column(0))
+            first = next(_pieces(path, file, column, 1))
             width = int(np.nan_to_num(_widths(first)[0]))
             self._dtype = np.dtype(first.type.value_type.to_pandas_dtype())
         self.shape = vectors_shape(path, (file.metadata.num_rows, width), self._dtype)
@@ -79,8 +83,7 @@ class VectorTable(Source):
         """Read one batch of rows after another."""
         start = 0
         with reading(self.path):
-            for batch in self._file.iter_batches(batch_size=rows, columns=[self._column]):
-                column = _storage(batch.column(0))
+            for column in _pieces(self.path, self._file, self._column, rows):
                 values = column.flatten()
                 wrong = np.flatnonzero(_widths(column) != self.shape[1])
                 if len(wrong):
@@ -106,10 +109,9 @@ class ImageTable(Pictures):
     def pictures(self) -> Iterator[Picture]:
         """Yield the encoded images; files that are only named cannot be followed."""
         row = 0
-        batches = self._file.iter_batches(batch_size=PICTURES_PER_BATCH, columns=[self._column])
         with reading(self.path):
-            for batch in batches:
-                for content in batch.column(0).field("bytes").to_pylist():
+            for column in _pieces(self.path, self._file, self._column, PICTURES_PER_BATCH):
+                for content in column.field("bytes").to_pylist():
                     if content is None:
                         raise FileError(f"{self.path}: row {row} of {self._column} has no bytes")
                     yield Picture(f"row {row} of {self._column}", content)
@@ -138,8 +140,30 @@ def _kind(type_: Any) -> str | None:
         value = type_.value_type
         return "vector" if types.is_integer(value) or types.is_floating(value) else None
     if types.is_struct(type_) and type_.get_field_index("bytes") >= 0:
-        return "image"
+        content = type_.field("bytes").type
+        return "image" if types.is_binary(content) or types.is_large_binary(content) else None
     return None
+
+
+def _check_once(path: Path, file: Any, name: str) -> None:
+    count = file.schema_arrow.names.count(name)
+    if count > 1:
+        raise FileError(f"{path} has {count} columns named {name!r}: rename all but one")
+
+
+def _pieces(path: Path, file: Any, name: str, rows: int) -> Iterator[Any]:
+    """Yield a column in pieces of ``rows`` rows or fewer, together as many as the file claims."""
+    left, columns = file.metadata.num_rows, 1
+    for batch in file.iter_batches(batch_size=rows, columns=[name]):
+        left, columns = left - len(batch), batch.num_columns
+        if left < 0 or columns != 1:
+            break
+        yield _storage(batch.column(0))
+    if left or columns != 1:
+        raise FileError(
+            f"{path}: column {name!r} is not one column of {file.metadata.num_rows} rows: "
+            "rename it, or write the file again"
+        )
 
 
 def _labels(path: Path, file: Any) -> tuple[Array | None, Array | None]:
@@ -149,6 +173,7 @@ def _labels(path: Path, file: Any) -> tuple[Array | None, Array | None]:
     name = next((name for name in LABELS if name in file.schema_arrow.names), None)
     if name is None:
         return None, None
+    _check_once(path, file, name)
     with reading(path):
         column = file.read(columns=[name])[name].combine_chunks()
         column = _storage(column)
@@ -200,9 +225,11 @@ def _class_names(file: Any, name: str) -> Array | None:
     try:
         feature = json.loads(metadata)["info"]["features"][name]
         names = feature.get("feature", feature).get("names")
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
-    return None if not names else np.array(names, np.str_)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return np.array(names, np.str_) if names else None
 
 
 def _storage(column: Any) -> Any:
@@ -214,4 +241,4 @@ def _open(path: Path) -> Any:
         import pyarrow.parquet
     except ImportError:
         raise MissingExtraError("pyarrow", "files") from None
-    return pyarrow.parquet.ParquetFile(path)
+    return pyarrow.parquet.ParquetFile(pyarrow.OSFile(str(path)))  # a name could be an address

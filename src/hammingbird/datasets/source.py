@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.errors import FileError, HammingbirdError
+
+DEFLATE_RATIO = 1032
+"""Deflate, which gzip and zip use, packs no better than this."""
+
+MAX_CHAR = 0x10FFFF
+"""The last character of Unicode."""
 
 Array: TypeAlias = NDArray[Any]
 Part = Literal["train", "query"]
@@ -70,11 +74,27 @@ def reading(path: Path) -> Iterator[None]:
         raise FileError(
             f"{path} does not fit in memory: use stream(), or a smaller part"
         ) from error
-    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+    except Exception as error:  # of a damaged file, a reading library may raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FileError(
             f"{path} cannot be read, it may be truncated or of another format: {reason}"
         ) from error
+
+
+def fill(path: Path, stream: IO[bytes], values: Array) -> None:
+    """Read exactly the bytes of ``values`` from a stream of the file ``path``."""
+    rest = values.reshape(-1).view(np.uint8).data
+    while rest:
+        count = stream.readinto(rest)  # type: ignore[attr-defined]
+        if not count:
+            raise FileError(f"{path} is truncated: it ends before its last row")
+        rest = rest[count:]
+
+
+def check_end(path: Path, stream: IO[bytes]) -> None:
+    """Refuse what is left; reading past the last row also makes gzip and zip compare checksums."""
+    if stream.read(1):
+        raise FileError(f"{path} is altered: it holds more bytes than its header promises")
 
 
 def listed(names: Iterable[str]) -> str:
@@ -123,22 +143,33 @@ def vectors_shape(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> t
 
 
 def labels(path: Path, y: Array, n: int) -> Array:
-    """Return labels [n] or label sets [n, c] of ``n`` rows, or say what is wrong with them."""
+    """Return labels [n] or label sets [n, c] of ``n`` rows, or say what is wrong with them.
+
+    A column [n, 1] of ones and zeros is a label set of one class, any other is a label a row.
+    """
     if y.dtype.hasobject:
         raise FileError(
             f"{path} has labels that are Python objects, which are never loaded: "
-            "save them as whole numbers or strings"
+            "save them as whole numbers or strings, -1 where there is none"
         )
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
     if y.ndim not in (1, 2) or len(y) != n:
         raise FileError(f"{path} has labels of shape {y.shape} for {n} rows: one per row is needed")
+    if y.dtype.kind not in "biufUS":
+        raise FileError(f"{path} has labels of type {y.dtype}: use whole numbers or strings")
     if y.dtype.kind == "f":
-        if not ((np.abs(y) < 1 << 53) & (np.rint(y) == y)).all():
+        with np.errstate(over="ignore"):  # float16 ends below 2**53
+            whole = ((np.abs(y) < 1 << 53) & (np.rint(y) == y)).all()
+        if not whole:
             raise FileError(f"{path} has labels that are not whole numbers: {y.dtype}")
         y = y.astype(np.int64)
-    if y.dtype.kind not in ("biu" if y.ndim == 2 else "biuUS"):
-        raise FileError(f"{path} has labels of type {y.dtype}: use whole numbers or strings")
-    if y.ndim == 2 and not np.isin(y, (0, 1)).all():
+    if (
+        y.dtype.kind == "U"
+        and (np.ascontiguousarray(y).view(y.dtype.str[0] + "u4") > MAX_CHAR).any()
+    ):
+        raise FileError(f"{path} has labels that are no text: they may be damaged")
+    sets = y.ndim == 2 and y.dtype.kind in "biu" and bool(np.isin(y, (0, 1)).all())
+    if y.ndim == 2 and y.shape[1] == 1 and not sets:
+        return y[:, 0]
+    if y.ndim == 2 and not sets:
         raise FileError(f"{path} has label sets with values other than 0 and 1")
     return y
