@@ -70,6 +70,14 @@ def test_npz_names_and_labels(tmp_path, name, label):
     assert dataset.y.tolist() == [3, 1, 2, 0]
 
 
+def test_npy_may_go_on_behind_its_array(tmp_path):
+    np.save(tmp_path / "x.npy", np.eye(3))
+    with (tmp_path / "x.npy").open("ab") as file:
+        file.write(b"\n{}")  # as a file of codes goes on with what the codes are
+    assert np.array_equal(load(tmp_path / "x.npy").X, np.eye(3))
+    assert np.array_equal(next(stream(tmp_path / "x.npy")), np.eye(3))
+
+
 def test_npz_with_everything(tmp_path):
     pictures = np.zeros((4, 3, 3), np.uint8)
     np.savez(

@@ -56,7 +56,7 @@ class ArrayFile(Source):
 
     def __init__(self, path: Path) -> None:
         with reading(path), path.open("rb") as stream:
-            header = self._header = _header(path, stream, path.stat().st_size)
+            header = self._header = _header(path, stream, path.stat().st_size, exactly=False)
         self.path = path
         self.shape = vectors_shape(path, header.shape, header.dtype)
 
@@ -186,8 +186,11 @@ def _member_header(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo
         return _header(path, stream, member.file_size)
 
 
-def _header(path: Path, stream: IO[bytes], size: int) -> Header:
-    """Read a header and hold it against the size of the stream, before anything is allocated."""
+def _header(path: Path, stream: IO[bytes], size: int, *, exactly: bool = True) -> Header:
+    """Read a header and hold it against the size of the stream, before anything is allocated.
+
+    A file may go on behind its array, as a file of codes does.
+    """
     magic = stream.read(8)
     if magic[:4] == b"PK\3\4":
         raise FileError(f"{path} is a zip archive, not one array: name it .npz")
@@ -211,7 +214,9 @@ def _header(path: Path, stream: IO[bytes], size: int) -> Header:
     if any(type(n) is not int or n < 0 for n in shape):
         raise ValueError(f"its shape is {shape}")
     start = len(magic) + len(content) + length
-    promised = dtype.itemsize * int(np.prod(shape, dtype=object))
-    if not dtype.hasobject and (promised != size - start or not dtype.itemsize):
-        raise ValueError(f"the header promises {promised} bytes, {size - start} follow")
+    promised, rest = dtype.itemsize * int(np.prod(shape, dtype=object)), size - start
+    if not dtype.hasobject and (
+        promised > rest or (exactly and promised < rest) or not dtype.itemsize
+    ):
+        raise ValueError(f"the header promises {promised} bytes, {rest} follow")
     return Header(shape, fortran, dtype, start)
