@@ -234,6 +234,8 @@ def test_bad_input_is_named(clusters):
         HashNet(8, backbone="timm:resnet18").fit(X.reshape(-1, 2, 2, 5), y)
     with pytest.raises(hb.InputError, match="a label or a label set"):
         HashNet(8).fit(X, y[:5])
+    with pytest.raises(hb.InputError, match="label sets of one class"):
+        HashNet(8).fit(X, (y == 0)[:, None].astype(int))
     with pytest.raises(hb.InputError, match="rows 0 to 299"):
         HashNet(8).fit(X, Pairs(np.array([0]), np.array([300]), np.array([True])))
     with pytest.raises(hb.InputError, match="nearest rows"):

@@ -33,6 +33,7 @@ LABELS = ("y", "labels")
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
 """Bytes that hold the length of the header, by the version of the npy format."""
 LONGEST_HEADER = 10_000
+LAST_CHARACTER = 0x10FFFF
 PACKINGS = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
 
 
@@ -156,6 +157,8 @@ class ArchiveFile(Source):
             values = np.empty(header.shape, header.dtype, header.order)
             fill(self.path, stream, values.T if header.fortran else values)
             check_end(self.path, stream)
+            if values.dtype.kind == "U" and (_characters(values) > LAST_CHARACTER).any():
+                raise FileError(f"{self.path}: the strings of {name} are damaged")
         return values
 
     @contextmanager
@@ -168,6 +171,11 @@ class ArchiveFile(Source):
         ):
             stream.read(self._headers[name].start)
             yield stream
+
+
+def _characters(strings: Array) -> Array:
+    """Return the code points of fixed-length strings, in the byte order of the array."""
+    return strings.reshape(-1).view(f"{strings.dtype.str[0]}u4")
 
 
 def _member_header(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:

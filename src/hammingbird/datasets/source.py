@@ -17,9 +17,6 @@ from hammingbird.errors import FileError, HammingbirdError
 DEFLATE_RATIO = 1032
 """Deflate, which gzip and zip use, packs no better than this."""
 
-MAX_CHAR = 0x10FFFF
-"""The last character of Unicode."""
-
 Array: TypeAlias = NDArray[Any]
 Part = Literal["train", "query"]
 
@@ -162,11 +159,6 @@ def labels(path: Path, y: Array, n: int) -> Array:
         if not whole:
             raise FileError(f"{path} has labels that are not whole numbers: {y.dtype}")
         y = y.astype(np.int64)
-    if (
-        y.dtype.kind == "U"
-        and (np.ascontiguousarray(y).view(y.dtype.str[0] + "u4") > MAX_CHAR).any()
-    ):
-        raise FileError(f"{path} has labels that are no text: they may be damaged")
     sets = y.ndim == 2 and y.dtype.kind in "biu" and bool(np.isin(y, (0, 1)).all())
     if y.ndim == 2 and y.shape[1] == 1 and not sets:
         return y[:, 0]

@@ -152,6 +152,11 @@ def _neighbors(ids: NDArray[np.int64], n_rows: int) -> Supervision:
 
 def _labels(y: NDArray[Any], n_rows: int) -> Supervision:
     if y.ndim == 2 and y.shape[1] == 1:
+        if y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all():
+            raise InputError(
+                "y [n, 1] of ones and zeros is label sets of one class, and one class teaches "
+                "nothing: give labels as [n]"
+            )
         y = y[:, 0]
     if y.ndim not in (1, 2) or len(y) != n_rows:
         raise InputError(
