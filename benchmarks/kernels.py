@@ -29,8 +29,9 @@ from rich.table import Table
 from usearch.index import MetricKind, search
 
 from hammingbird import kernels
+from hammingbird.kernels.checks import check_threads
 
-CORES = kernels._threads(None)
+CORES = check_threads(None)
 OURS, ALL = "Hammingbird, 1 thread", f"Hammingbird, {CORES} threads"
 FAISS, FAISS_ALL = "FAISS, 1 thread", f"FAISS, {CORES} threads"
 USEARCH, NUMPY = f"usearch exact, {CORES} threads", "NumPy, 1 thread"

@@ -199,8 +199,71 @@ def test_empty_database():
     assert kernels.within(queries, nothing, 48)[0].tolist() == [0, 0, 0, 0]
     assert kernels.histograms(queries, nothing, 48)[0].sum() == 0
     assert kernels.scores(np.zeros((3, 48)), nothing, 48).shape == (3, 0)
-    with pytest.raises(InputError, match="between 1 and the 0 rows"):
-        kernels.nearest(queries, nothing, 1)
+    equal(kernels.nearest(queries, nothing, 2), padding(3, 2, np.uint16))
+    equal(kernels.best(np.zeros((3, 48)), nothing, 48, 2), padding(3, 2, np.float32))
+
+
+def padding(n, k, dtype):
+    return np.full((n, k), -1), np.full((n, k), 65_535 if dtype == np.uint16 else -np.inf, dtype)
+
+
+def test_k_above_the_rows_is_padded():
+    rng = np.random.default_rng(3)
+    codes, weights = rng.integers(0, 256, (5, 2), dtype=np.uint8), rng.normal(size=(4, 16))
+    for found, few in [
+        (kernels.nearest(codes[:4], codes, 8), kernels.nearest(codes[:4], codes, 5)),
+        (kernels.best(weights, codes, 16, 8), kernels.best(weights, codes, 16, 5)),
+    ]:
+        rest = padding(4, 3, few[1].dtype)
+        equal(found, [np.concatenate(parts, axis=1) for parts in zip(few, rest, strict=True)])
+    assert kernels.nearest(codes[:0], codes, 8)[0].shape == (0, 8)
+
+
+def test_distances_that_do_not_fit_are_refused():
+    """Distances are uint16: those of 8,192 bytes wrapped to 0."""
+    widest, wider = np.full((3, 8191), 255, np.uint8), np.full((3, 8192), 255, np.uint8)
+    for run in (kernels.nearest, kernels.within):
+        assert run(0 * widest[:1], widest, 65_528)[-1].ravel()[0] == 65_528
+        with pytest.raises(InputError, match="65,536 bits are too wide"):
+            run(0 * wider[:1], wider, 1)
+    assert kernels.histograms(0 * widest[:1], widest, 65_528)[0][0, 65_528] == 3
+    for run in (
+        lambda: kernels.histograms(wider, wider, 65_536),
+        lambda: kernels.scores(np.zeros((1, 65_536)), wider, 65_536),
+        lambda: kernels.best(np.zeros((1, 65_536)), wider, 65_536, 1),
+    ):
+        with pytest.raises(InputError, match="65,536 bits are too wide"):
+            run()
+
+
+def test_marked_rows_of_wide_codes_are_counted_or_refused():
+    """Marked rows stand behind the others in one table of uint16 bins."""
+    marks = np.array([[True, False, True]])
+    for width in (4095, 4096):
+        codes = np.full((3, width), 255, np.uint8)
+        arguments = 0 * codes[:1], codes, 8 * width, marks
+        if width == 4095:
+            everything, some = kernels.histograms(*arguments)
+            assert (everything[0, -1], some[0, -1]) == (3, 2)
+        else:
+            with pytest.raises(InputError, match="up to 4,095 bytes"):
+                kernels.histograms(*arguments)
+
+
+@pytest.mark.parametrize("level", ["twin", *LEVELS])
+def test_scores_are_finite_or_refused(level, monkeypatch):
+    """Weights of 3e38 gave scores that are not numbers."""
+    if level == "twin":
+        monkeypatch.setattr(kernels, "_kernels", twin)
+    else:
+        _native.set_level(level)
+    codes = np.array([[255], [0], [170]], np.uint8)
+    for weights in (np.full((1, 8), 3e38), np.full((1, 8), 3e37), [[-1e300] * 8]):
+        for run in (kernels.scores, lambda *given: kernels.best(*given, 1)):
+            with pytest.raises(InputError, match="row 0 is too large .* divide"):
+                run(weights, codes, 8)
+    assert np.isfinite(kernels.scores(np.full((1, 8), 2e37), codes, 8)).all()
+    assert kernels.best(np.full((1, 8), 2e37), codes, 8, 3)[0].tolist() == [[0, 2, 1]]
 
 
 def test_chunks_of_queries_make_one_answer(monkeypatch, capsys):
@@ -236,16 +299,24 @@ def test_bad_input_says_what_to_do():
     for call, message in [
         (lambda: kernels.nearest(floats, codes, 1), "queries must be packed codes"),
         (lambda: kernels.nearest(codes, codes[:, :1], 1), "2 bytes do not fit"),
-        (lambda: kernels.nearest(codes, codes, 6), "between 1 and the 5 rows"),
-        (lambda: kernels.nearest(codes, codes, 0), "between 1 and the 5 rows"),
-        (lambda: kernels.nearest(codes, codes, 2.5), "between 1 and the 5 rows"),
+        (lambda: kernels.nearest(codes, codes, 0), "k must be a whole number between 1"),
+        (lambda: kernels.nearest(codes, codes, -1), "k must be a whole number between 1"),
+        (lambda: kernels.nearest(codes, codes, 2.5), "k must be a whole number between 1"),
+        (lambda: kernels.nearest(codes, codes, True), "k must be a whole number .* got True"),
+        (lambda: kernels.best(floats, codes, 16, 2**70), "k must be a whole number between 1"),
         (lambda: kernels.nearest(codes, codes, 1, threads=0), "threads"),
+        (lambda: kernels.nearest(codes, codes, 1, threads=2**70), "threads .* 1 and 4,096"),
         (lambda: kernels.within(codes, codes, -1), "radius"),
+        (lambda: kernels.within(codes, codes, True), "radius"),
+        (lambda: kernels.histograms(codes[:, :1], codes[:, :1], True), "n_bits"),
         (lambda: kernels.histograms(codes, codes, 17), "n_bits=17"),
         (lambda: kernels.histograms(codes + 1, codes, 12), "queries row 0 .* padding"),
         (lambda: kernels.histograms(codes, codes, 12, np.ones((5, 4), bool)), "relevant must be"),
         (lambda: kernels.scores(floats[:, :3], codes, 16), r"shape \[n, 16\]"),
         (lambda: kernels.best(floats * np.nan, codes, 16, 1), "row 0 .* not finite"),
+        (lambda: kernels.best(floats + np.inf, codes, 16, 1), "row 0 .* not finite"),
+        (lambda: kernels.best(floats.astype(str), codes, 16, 1), "must be real numbers"),
+        (lambda: kernels.scores(floats + 1j, codes, 16), "must be real numbers"),
     ]:
         with pytest.raises(InputError, match=message):
             call()

@@ -5,8 +5,9 @@ that gives identical results. Rows are packed codes, uint8 [n, bytes]; bytes of 
 both sides and so never add to a distance. Ties are always broken by the smaller row number.
 
 Big batches run in chunks of queries, so Ctrl-C works between chunks and ``progress=True`` shows a
-bar. ``threads`` is the number of threads, all cores by default. No queries give empty results; an
-empty database has no hits, but no k nearest either (:class:`InputError`).
+bar. ``threads`` is the number of threads, all cores by default. No queries give empty results.
+Where a database has fewer than ``k`` rows, row -1 fills up, with distance 65,535 or score -inf.
+Codes may have 8,191 bytes: distances are uint16.
 
 The environment variable ``HAMMINGBIRD_KERNELS`` chooses at import: ``twin``, or an instruction set
 (``portable``, ``avx2``, ``avx512``, ``neon``). ``backend`` says which one runs.
@@ -21,10 +22,22 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hammingbird.errors import InputError
 from hammingbird.kernels import twin
+from hammingbird.kernels.checks import (
+    FARTHEST,
+    check_k,
+    check_marks,
+    check_padding,
+    check_pair,
+    check_radius,
+    check_rows,
+    check_threads,
+    check_weights,
+    check_width,
+)
 from hammingbird.kernels.twin import Codes, Counts, Distances, Rows, Scores
 
 __all__ = ["backend", "best", "histograms", "nearest", "scores", "within"]
@@ -69,16 +82,17 @@ def nearest(
     progress: bool = False,
 ) -> tuple[Rows, Distances]:
     """Exact ``k`` nearest database rows, nearest first: rows int64 and distances uint16 [n, k]."""
-    queries, database = _codes(queries, "queries"), _codes(database, "database")
-    _check_widths(queries, database)
-    _check_k(k, database)
-    rows = np.empty((len(queries), k), np.int64)
-    distances = np.empty((len(queries), k), np.uint16)
+    queries, database = check_pair(queries, database)
+    k, cores = check_k(k), check_threads(threads)
+    rows = np.full((len(queries), k), -1, np.int64)
+    distances = np.full((len(queries), k), FARTHEST, np.uint16)
+    if not (there := min(k, len(database))):
+        return rows, distances
     # A query holds up to 2 k candidates; k may be the whole database.
-    most = min(_PATIENCE, _MEMORY * len(database) // (16 * k))
+    most = min(_PATIENCE, _MEMORY * len(database) // (16 * there))
     for chunk in _chunks(len(queries), database, progress, most):
-        rows[chunk], distances[chunk] = _kernels.nearest(
-            queries[chunk], database, k, _threads(threads)
+        rows[chunk, :there], distances[chunk, :there] = _kernels.nearest(
+            queries[chunk], database, there, cores
         )
     return rows, distances
 
@@ -95,14 +109,11 @@ def within(
 
     The hits of query ``i`` are ``rows[offsets[i]:offsets[i + 1]]``, nearest first.
     """
-    queries, database = _codes(queries, "queries"), _codes(database, "database")
-    _check_widths(queries, database)
-    if not isinstance(radius, int | np.integer) or radius < 0:
-        raise InputError(f"radius must be a whole number of at least 0, got {radius!r}")
-    radius = min(int(radius), 8 * database.shape[1])
+    queries, database = check_pair(queries, database)
+    radius, cores = check_radius(radius, database), check_threads(threads)
     offsets, rows, distances = [np.zeros(1, np.int64)], [], []
     for chunk in _chunks(len(queries), database, progress, _MEMORY):
-        some = _kernels.within(queries[chunk], database, radius, _threads(threads))
+        some = _kernels.within(queries[chunk], database, radius, cores)
         offsets.append(some[0][1:] + offsets[-1][-1])
         rows.append(some[1])
         distances.append(some[2])
@@ -127,21 +138,17 @@ def histograms(
     The second result counts only the rows that ``relevant`` (bool [n_queries, n_database]) marks,
     and is None without it. Ones in the padding of a code are an :class:`InputError`.
     """
-    queries, database = _codes(queries, "queries"), _codes(database, "database")
-    _check_widths(queries, database)
-    _check_n_bits(n_bits, database)
-    _check_padding(queries, n_bits, "queries")
-    _check_padding(database, n_bits, "database")
+    queries, database = check_pair(queries, database)
+    n_bits, cores = check_width(n_bits, database), check_threads(threads)
+    check_padding(queries, n_bits, "queries")
+    check_padding(database, n_bits, "database")
+    marks = check_marks(relevant, queries, database)
     shape = (len(queries), n_bits + 1)
-    marks = None if relevant is None else np.asarray(relevant)
-    pairs = (len(queries), len(database))
-    if marks is not None and (marks.dtype != bool or marks.shape != pairs):
-        raise InputError(f"relevant must be bool {pairs}, got {marks.dtype} {marks.shape}")
     everything = np.zeros(shape, np.uint32)
     some = None if marks is None else np.zeros(shape, np.uint32)
     for chunk in _chunks(len(queries), database, progress):
         here = None if marks is None else np.ascontiguousarray(marks[chunk])
-        found = _kernels.histograms(queries[chunk], database, n_bits, here, _threads(threads))
+        found = _kernels.histograms(queries[chunk], database, n_bits, here, cores)
         everything[chunk] = found[0]
         if some is not None:
             some[chunk] = found[1]
@@ -160,10 +167,11 @@ def scores(
 
     Larger is nearer. Bits of padding do not count.
     """
-    database = _codes(database, "database")
-    weights = _weights(query_scores, database, n_bits)
+    database = check_rows(database, "database")
+    n_bits, cores = check_width(n_bits, database), check_threads(threads)
+    weights = check_weights(query_scores, n_bits)
     found = [
-        _kernels.scores(weights[chunk], database, n_bits, _threads(threads))
+        _kernels.scores(weights[chunk], database, n_bits, cores)
         for chunk in _chunks(len(weights), database, progress, _MEMORY)
     ]
     if len(found) == 1:
@@ -181,14 +189,16 @@ def best(
     progress: bool = False,
 ) -> tuple[Rows, Scores]:
     """Rows with the ``k`` largest asymmetric scores, largest first, and their scores [n, k]."""
-    database = _codes(database, "database")
-    weights = _weights(query_scores, database, n_bits)
-    _check_k(k, database)
-    rows = np.empty((len(weights), k), np.int64)
-    found = np.empty((len(weights), k), np.float32)
+    database = check_rows(database, "database")
+    n_bits, cores = check_width(n_bits, database), check_threads(threads)
+    weights, k = check_weights(query_scores, n_bits), check_k(k)
+    rows = np.full((len(weights), k), -1, np.int64)
+    found = np.full((len(weights), k), -np.inf, np.float32)
+    if not (there := min(k, len(database))):
+        return rows, found
     for chunk in _chunks(len(weights), database, progress, _MEMORY):
-        rows[chunk], found[chunk] = _kernels.best(
-            weights[chunk], database, n_bits, k, _threads(threads)
+        rows[chunk, :there], found[chunk, :there] = _kernels.best(
+            weights[chunk], database, n_bits, there, cores
         )
     return rows, found
 
@@ -205,56 +215,3 @@ def _chunks(
 
         starts = tqdm(starts, unit="chunk", disable=None, leave=False)
     return (slice(start, start + step) for start in starts)
-
-
-def _threads(threads: int | None) -> int:
-    if threads is None:
-        if hasattr(os, "sched_getaffinity"):  # a container may have fewer cores than the machine
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
-    if not isinstance(threads, int | np.integer) or threads < 1:
-        raise InputError(f"threads must be a whole number of at least 1, got {threads!r}")
-    return int(threads)
-
-
-def _codes(codes: ArrayLike, name: str) -> Codes:
-    codes = np.asarray(codes)
-    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] == 0:
-        raise InputError(
-            f"{name} must be packed codes, uint8 [n, bytes], got {codes.dtype} {codes.shape}"
-        )
-    return np.ascontiguousarray(codes)
-
-
-def _weights(query_scores: ArrayLike, database: Codes, n_bits: int) -> Scores:
-    _check_n_bits(n_bits, database)
-    weights = np.ascontiguousarray(query_scores, np.float32)
-    if weights.ndim != 2 or weights.shape[1] != n_bits:
-        raise InputError(f"query scores must have shape [n, {n_bits}], got {weights.shape}")
-    bad = np.flatnonzero(~np.isfinite(weights).all(axis=1))
-    if len(bad):
-        raise InputError(f"query scores row {bad[0]} has a value that is not finite")
-    return weights
-
-
-def _check_widths(queries: Codes, database: Codes) -> None:
-    if queries.shape[1] != database.shape[1]:
-        raise InputError(
-            f"queries of {queries.shape[1]} bytes do not fit a database of {database.shape[1]}"
-        )
-
-
-def _check_n_bits(n_bits: int, database: NDArray[np.uint8]) -> None:
-    if not isinstance(n_bits, int | np.integer) or -(-n_bits // 8) != database.shape[1]:
-        raise InputError(f"n_bits={n_bits!r} does not fit codes of {database.shape[1]} bytes")
-
-
-def _check_padding(codes: Codes, n_bits: int, name: str) -> None:
-    dirty = np.flatnonzero(codes[:, -1] & np.uint8((1 << (-n_bits % 8)) - 1))
-    if len(dirty):
-        raise InputError(f"{name} row {dirty[0]} has ones in its padding: is {n_bits=} right?")
-
-
-def _check_k(k: int, database: Codes) -> None:
-    if not isinstance(k, int | np.integer) or not 1 <= k <= len(database):
-        raise InputError(f"k={k!r} must be between 1 and the {len(database)} rows of the database")
