@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from hammingbird import kernels
 from hammingbird.codes import Codes, check_codes, check_n_bits, n_bytes
 from hammingbird.errors import FileError, InputError
+from hammingbird.index.rows import LAST_ID, Ids, Number, Rows
 from hammingbird.storage import load_folder, save_folder
 from hammingbird.targets import Neighbors
-
-Number = TypeVar("Number", bound=np.generic)
 
 
 class Within(NamedTuple):
@@ -27,7 +27,10 @@ class Within(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """For every query its ids by score, largest first, ties by the smaller id; both [n, k]."""
+    """For every query its ids by score, largest first, ties by the smaller id; both [n, k].
+
+    Where there are fewer than ``k`` codes, id -1 and score -inf fill up.
+    """
 
     ids: NDArray[np.int64]
     scores: NDArray[np.float32]
@@ -36,31 +39,43 @@ class Ranked(NamedTuple):
 class Scan:
     """Exact search over codes of ``n_bits`` bits by comparing all of them.
 
-    Each code has an id, a unique whole number of at least 0. ``add`` copies what is stored: add big
-    batches rather than single codes.
+    Each code has an id, a unique whole number of at least 0. Any number of threads may search while
+    others change the index: a search sees the codes as they were at one moment, and changes wait
+    for each other. One code is added in a few microseconds, whatever the size.
     """
 
     def __init__(self, n_bits: int) -> None:
         self.n_bits = check_n_bits(n_bits)
-        # Rows are kept in ascending order of ids, so the kernels' ties by row are ties by id.
-        self._codes: Codes = np.empty((0, n_bytes(n_bits)), np.uint8)
-        self._ids: NDArray[np.int64] = np.empty(0, np.int64)
+        self._writing = Lock()
+        self._rows = Rows.of(np.empty((0, n_bytes(n_bits)), np.uint8), np.empty(0, np.int64))
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return self._rows.size
 
     def __repr__(self) -> str:
         return f"Scan(n_bits={self.n_bits}) of {len(self)} codes"
 
+    def __getstate__(self) -> dict[str, Any]:
+        rows = self._now()
+        return {"n_bits": self.n_bits, "codes": rows.codes, "ids": rows.ids}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.n_bits, self._writing = state["n_bits"], Lock()
+        self._rows = Rows.of(state["codes"], state["ids"])
+
     @property
-    def ids(self) -> NDArray[np.int64]:
+    def ids(self) -> Ids:
         """All ids, ascending, int64 [n]."""
-        return _read_only(self._ids)
+        return _read_only(self._now().ids)
 
     @property
     def codes(self) -> Codes:
         """All codes, in the order of ``ids``, uint8 [n, bytes]."""
-        return _read_only(self._codes)
+        return _read_only(self._now().codes)
+
+    def contains(self, ids: ArrayLike) -> NDArray[np.bool_]:
+        """Which of the ids [n] the index holds, bool [n]."""
+        return self._rows.contains(_check_ids(ids))
 
     def add(self, codes: ArrayLike, ids: ArrayLike | None = None) -> Scan:
         """Store codes [n, bytes] under new ids [n], by default those after the largest id.
@@ -68,98 +83,138 @@ class Scan:
         Returns the index itself.
         """
         codes = check_codes(codes, self.n_bits)
-        if ids is None:
-            start = int(self._ids[-1]) + 1 if len(self) else 0
-            new = np.arange(start, start + len(codes), dtype=np.int64)
-        else:
-            new = _check_ids(ids)
-            if len(new) != len(codes):
-                raise InputError(f"{len(new)} ids do not fit {len(codes)} codes")
-        all_ids = np.concatenate([self._ids, new])
-        all_codes = np.concatenate([self._codes, codes])
-        if len(new) and not (np.diff(all_ids) > 0).all():
-            order = np.argsort(all_ids, kind="stable")
-            all_ids = all_ids[order]
-            again = np.flatnonzero(all_ids[1:] == all_ids[:-1])
-            if len(again):
-                raise InputError(f"id {all_ids[again[0]]} is taken: ids must be unique")
-            all_codes = all_codes[order]
-        self._ids, self._codes = all_ids, all_codes
+        new = None if ids is None else _check_ids(ids, len(codes))
+        with self._writing:
+            rows = self._rows
+            self._rows = rows.with_rows(codes, rows.next_ids(len(codes)) if new is None else new)
+        return self
+
+    def upsert(self, codes: ArrayLike, ids: ArrayLike) -> Scan:
+        """Store codes [n, bytes] under ids [n]; the code of an id that is there is replaced.
+
+        Returns the index itself.
+        """
+        codes = check_codes(codes, self.n_bits)
+        new = _check_ids(ids, len(codes))
+        with self._writing:
+            self._rows = self._rows.with_rows(codes, new, replace=True)
         return self
 
     def remove(self, ids: ArrayLike) -> Scan:
         """Forget the codes with these ids; an id that is not there is an :class:`InputError`.
 
-        Returns the index itself.
+        Copies the codes that stay: remove many at a time. Returns the index itself.
         """
         gone = _check_ids(ids)
-        unknown = gone[~np.isin(gone, self._ids)]
-        if len(unknown):
-            raise InputError(f"id {unknown[0]} is not in the index")
-        stay = ~np.isin(self._ids, gone)
-        self._ids, self._codes = self._ids[stay], self._codes[stay]
+        with self._writing:
+            self._rows = self._rows.without(gone)
         return self
 
     def search(self, codes: ArrayLike, k: int, *, progress: bool = False) -> Neighbors:
-        """Exact ``k`` nearest codes: ids int64 and Hamming distances uint16, both [n, k]."""
-        queries = check_codes(codes, self.n_bits, "queries")
-        rows, distances = kernels.nearest(queries, self._codes, k, progress=progress)
-        return Neighbors(self._ids[rows], distances)
+        """Exact ``k`` nearest codes: ids int64 and Hamming distances uint16, both [n, k].
+
+        Where there are fewer than ``k`` codes, id -1 and distance 65,535 fill up.
+        """
+        queries, rows = check_codes(codes, self.n_bits, "queries"), self._now()
+        found, distances = kernels.nearest(queries, rows.codes, k, progress=progress)
+        return Neighbors(_ids_at(rows, found), distances)
 
     def within(self, codes: ArrayLike, radius: int, *, progress: bool = False) -> Within:
         """Every code at most ``radius`` bits away."""
-        queries = check_codes(codes, self.n_bits, "queries")
-        offsets, rows, distances = kernels.within(queries, self._codes, radius, progress=progress)
-        return Within(offsets, self._ids[rows], distances)
+        queries, rows = check_codes(codes, self.n_bits, "queries"), self._now()
+        offsets, found, distances = kernels.within(queries, rows.codes, radius, progress=progress)
+        return Within(offsets, rows.ids[found], distances)
 
     def search_scores(self, query_scores: ArrayLike, k: int, *, progress: bool = False) -> Ranked:
         """Asymmetric search: real scores [n, n_bits] of the queries against the stored bits.
 
         A code's score is the sum of the query's scores, each times +1 or -1 (Gordo et al. 2014).
         """
-        rows, scores = kernels.best(query_scores, self._codes, self.n_bits, k, progress=progress)
-        return Ranked(self._ids[rows], scores)
+        rows = self._now()
+        found, scores = kernels.best(query_scores, rows.codes, self.n_bits, k, progress=progress)
+        return Ranked(_ids_at(rows, found), scores)
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write ``index.json``, ``codes.npy`` and ``ids.npy`` into a new folder."""
+        rows = self._now()
 
         def write(to: Path) -> None:
-            np.save(to / "codes.npy", self._codes, allow_pickle=False)
-            np.save(to / "ids.npy", self._ids, allow_pickle=False)
+            np.save(to / "codes.npy", rows.codes, allow_pickle=False)
+            np.save(to / "ids.npy", rows.ids, allow_pickle=False)
 
-        manifest = {"class": "Scan", "n_bits": self.n_bits, "n_codes": len(self)}
+        manifest = {"class": "Scan", "n_bits": self.n_bits, "n_codes": rows.n}
         save_folder(folder, "index", manifest, write, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, mmap: bool = False) -> Scan:
-        """Read a saved index. With ``mmap`` the codes stay on disk, and are not checksummed."""
+        """Read a saved index. With ``mmap`` the codes stay on disk, and are not checksummed.
+
+        A mapped index can be changed: the first change copies its codes into memory.
+        """
         manifest, folder = load_folder(folder, "index", verify=not mmap)
         if manifest.get("class") != "Scan":
             raise FileError(f"{folder} holds a {manifest.get('class')!r}, not a Scan")
-        index = cls(manifest["n_bits"])
-        shape = manifest["n_codes"], n_bytes(index.n_bits)
-        index._codes = _read(folder / "codes.npy", np.uint8, shape, mmap)
-        index._ids = _read(folder / "ids.npy", np.int64, shape[:1], False)
+        try:
+            index = cls(manifest["n_bits"])
+            shape = manifest["n_codes"], n_bytes(index.n_bits)
+            codes = _read(folder / "codes.npy", np.uint8, shape, mmap)
+            ids = _read(folder / "ids.npy", np.int64, shape[:1], False)
+            check_codes(codes, index.n_bits)
+        except (KeyError, InputError) as error:
+            raise FileError(f"{folder} cannot be used: {error}; save the index again") from error
+        if len(ids) and (ids[0] < 0 or not (ids[1:] > ids[:-1]).all()):
+            raise FileError(
+                f"{folder}/ids.npy must hold different ids in ascending order, of at least 0: save "
+                "the index again"
+            )
+        index._rows = Rows.of(codes, ids)
         return index
+
+    def _now(self) -> Rows:
+        """The codes at this moment, ids ascending, so that the kernels' ties by row are by id."""
+        rows = self._rows
+        if rows.ordered < rows.n:
+            with self._writing:
+                rows = self._rows = self._rows.sorted()
+        return rows
+
+
+def _ids_at(rows: Rows, found: Ids) -> Ids:
+    """Ids of found rows, -1 where there is none."""
+    if found.shape[1] <= rows.n:
+        return rows.ids[found]
+    ids = np.full(found.shape, -1, np.int64)
+    ids[found >= 0] = rows.ids[found[found >= 0]]
+    return ids
 
 
 def _read(file: Path, dtype: type[Number], shape: tuple[int, ...], mmap: bool) -> NDArray[Number]:
+    """An array of a known type and shape; never a pickle or an archive under this name."""
     try:
-        array: NDArray[Number] = np.load(file, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise FileError(f"{file} cannot be read: {error}") from error
-    if array.dtype != dtype or array.shape != shape:
+        array: NDArray[Number] = np.lib.format.open_memmap(file, "r") if mmap else _read_array(file)
+    except Exception as error:  # a broken header makes NumPy raise almost anything
+        raise FileError(f"{file} cannot be read: {error}; save the index again") from error
+    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
         raise FileError(f"{file} does not fit index.json: save or copy the folder again")
     return array
 
 
-def _check_ids(ids: ArrayLike) -> NDArray[np.int64]:
+def _read_array(file: Path) -> NDArray[Any]:
+    with file.open("rb") as stream:
+        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    return array
+
+
+def _check_ids(ids: ArrayLike, count: int | None = None) -> Ids:
     ids = np.asarray(ids)
     if ids.ndim != 1 or (ids.dtype.kind not in "iu" and len(ids)):
         raise InputError(f"ids must be whole numbers [n], got {ids.dtype} {ids.shape}")
-    if len(ids) and (ids.min() < 0 or ids.max() > np.iinfo(np.int64).max):
-        raise InputError(f"ids must be between 0 and 2**63 - 1, got {ids.min()} to {ids.max()}")
-    return ids.astype(np.int64)
+    if count is not None and len(ids) != count:
+        raise InputError(f"{len(ids)} ids do not fit {count} codes")
+    found = ids.astype(np.int64, copy=False)
+    if len(found) and found.min() < 0:  # unsigned numbers that are too large are negative here
+        raise InputError(f"ids must be between 0 and {LAST_ID}, got {ids.min()} to {ids.max()}")
+    return found
 
 
 def _read_only(array: NDArray[Number]) -> NDArray[Number]:

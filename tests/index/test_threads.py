@@ -1,0 +1,116 @@
+"""Searches while other threads change the index, and changes at the same time."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+
+import numpy as np
+import pytest
+
+from hammingbird.codes import hamming
+from hammingbird.index import Scan
+
+N = 3000
+CODES = np.random.default_rng(0).integers(0, 256, (N, 8), dtype=np.uint8)
+STAY = np.arange(0, N, 2)
+
+
+@pytest.fixture(autouse=True)
+def _switch_often():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def remove_and_add(index, ids):
+    index.remove(ids)
+    index.add(CODES[ids], ids)
+
+
+def add_after_the_largest(index, ids):
+    # Ids of their own, N and more, with codes that are known by their ids.
+    last = int(index.ids[-1]) + 1
+    index.add(CODES[np.arange(last, last + 4) % N])
+    if len(index) > 4 * N:
+        index.remove(index.ids[index.ids >= N])
+
+
+def add_smaller_one_by_one(index, ids):
+    index.remove(ids)
+    for number in ids[::-1]:
+        index.add(CODES[[number]], [number])
+
+
+def upsert(index, ids):
+    index.upsert(CODES[ids], ids)
+
+
+def wrong_answers(index, queries):
+    """How many searches miss the query's own code or tell a code's distance wrongly, or fail."""
+    wrong = 0
+    for query in queries:
+        try:
+            ids, distances = index.search(CODES[[query]], 3)
+            near = index.within(CODES[[query]], 0)
+            best = index.search_scores(2.0 * np.unpackbits(CODES[[query]], axis=1) - 1, 1)
+        except Exception:
+            wrong += 1
+            continue
+        true = hamming(CODES[[query]], CODES[ids[0] % N])[0]
+        right = ids[0, 0] == query == near.ids[0] == best.ids[0, 0] and (true == distances[0]).all()
+        wrong += not right
+    return wrong
+
+
+@pytest.mark.parametrize("searches", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "change", [remove_and_add, add_after_the_largest, add_smaller_one_by_one, upsert]
+)
+def test_searches_are_right_while_one_thread_changes_the_index(change, searches):
+    """Codes and ids changed one after the other gave ids of other codes and IndexErrors."""
+    rng = np.random.default_rng(1)
+    ids = np.arange(N) if change is not add_after_the_largest else STAY
+    index = Scan(64).add(CODES[ids], ids)
+    asked = rng.choice(STAY, (2, searches // 2))
+    leave = np.arange(1, N, 2)
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(wrong_answers, index, queries) for queries in asked]
+        changes = 0
+        for start in cycle(range(0, len(leave) - 50, 50)):
+            change(index, leave[start : start + 50])
+            changes += 1
+            if all(reader.done() for reader in readers):
+                break
+    assert changes > 10
+    assert [reader.result() for reader in readers] == [0, 0]
+    assert index.contains(ids).all()
+
+
+def test_two_writers_lose_nothing():
+    index = Scan(64).add(CODES[:100], range(10_000, 10_100))
+    parts = np.arange(0, 1000, 2), np.arange(1, 1000, 2)
+
+    def write(ids):
+        for number in ids:
+            index.add(CODES[[number]], [number])
+            if number % 5 == 0:
+                index.remove([number])
+            if number % 7 == 0:
+                index.upsert(CODES[[number]], [number])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, parts))
+    expected = [i for i in range(1000) if i % 5 or i % 7 == 0]
+    assert index.ids.tolist() == [*expected, *range(10_000, 10_100)]
+    np.testing.assert_array_equal(index.codes, CODES[[*expected, *range(100)]])
+
+
+def test_default_ids_of_two_writers_are_unique():
+    index = Scan(64)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda row: index.add(CODES[[row]]), range(2000)))
+    assert index.ids.tolist() == list(range(2000))
+    assert sorted(map(bytes, index.codes)) == sorted(map(bytes, CODES[:2000]))
