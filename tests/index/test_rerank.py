@@ -34,6 +34,19 @@ def test_ties_by_id_missing_candidates_and_chunks(monkeypatch):
     assert found.distances.tolist() == [[0, 0, np.inf], [9, np.inf, np.inf]]
 
 
+def test_k_above_the_candidates_is_padded():
+    vectors = np.array([[0.0], [1.0], [1.0], [3.0]])
+    found = rerank([[1.0], [3.0]], [[2, 0], [-1, -1]], vectors, 4)
+    assert found.ids.tolist() == [[2, 0, -1, -1], [-1, -1, -1, -1]]
+    assert found.distances.tolist() == [[0, 1, np.inf, np.inf], [np.inf] * 4]
+    none = np.empty((2, 0), int)
+    assert rerank([[1.0], [3.0]], none, vectors, 3).ids.tolist() == [[-1] * 3] * 2
+    assert rerank(vectors[:0], none[:0], vectors, 3).distances.shape == (0, 3)
+    nothing = rerank([[1.0]], [[-1, -1]], vectors[:0], 3)
+    assert nothing.ids.tolist() == [[-1] * 3]
+    assert rerank([[1.0]], [[1, 0]], [[3.0], [1.0]], 1).ids.tolist() == [[1]]
+
+
 def test_after_a_search():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(200, 16))
@@ -50,7 +63,10 @@ def test_bad_input():
         ((np.zeros((2, 2)), ids, vectors, 1), "equally wide"),
         ((vectors[:2], ids[:1], vectors, 1), r"ids \[2, m\]"),
         ((vectors[:2], ids / 2, vectors, 1), r"ids \[2, m\]"),
-        ((vectors[:2], ids, vectors, 3), "between 1 and the 2 candidates"),
+        ((vectors[:2], ids, vectors, 0), "k must be a whole number between 1"),
+        ((vectors[:2], ids, vectors, True), "k must be a whole number between 1"),
+        ((vectors[:2].astype(str), ids, vectors, 1), "query vectors must be real numbers"),
+        ((vectors[:2], ids, vectors.astype(object), 1), "vectors must be real numbers"),
         ((vectors[:2], ids + 4, vectors, 1), "ids of the 4 vectors"),
         ((vectors[:2], ids, vectors, 1, "l1"), "measure must be one of"),
         ((vectors[:2] + np.nan, ids, vectors, 1), "finite"),
