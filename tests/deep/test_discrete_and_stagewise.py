@@ -115,7 +115,7 @@ class TestDiscreteCodes:
         order = torch.tensor([7, 2, 11, 0, 1, 3, 4, 5, 6, 8, 9, 10])
         outputs = torch.arange(12.0)[:, None].expand(12, 8)  # a function of the row
         objective(self.batch(order, y, outputs[order]))
-        torch.testing.assert_close(objective.latest, outputs)
+        torch.testing.assert_close(objective.latest.codes, outputs)
 
     def test_per_batch_mode_keeps_no_state(self):
         objective, y = self.made(refit="batch")

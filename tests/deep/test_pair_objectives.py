@@ -10,12 +10,14 @@ import torch
 
 import hammingbird as hb
 from hammingbird.deep.objective import Batch, Problem
+from hammingbird.deep.objectives import bank
 from hammingbird.deep.objectives.distillation import NeighborDistillation
 from hammingbird.deep.objectives.mutual_information import MutualInformation
 from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
 from hammingbird.deep.objectives.prefixes import Prefixes
 from hammingbird.deep.objectives.quantization import Quantization
 from hammingbird.deep.relaxations import sign
+from hammingbird.deep.supervision import supervise
 
 pytestmark = pytest.mark.deep
 
@@ -29,6 +31,18 @@ def some(m=9, k=6, classes=3, seed=0):
     torch.manual_seed(seed)
     u = torch.tanh(torch.randn(m, k, dtype=torch.float64)).requires_grad_()
     return u, torch.randint(classes, (m,))
+
+
+class LargestTensor(torch.utils._python_dispatch.TorchDispatchMode):
+    """Remembers how many numbers the largest tensor that was made has."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.largest = max(self.largest, out.numel())
+        return out
 
 
 class TestBatch:
@@ -106,20 +120,98 @@ class TestPairwiseLikelihood:
         PairwiseLikelihood(similarity="jaccard")(batch(logits, sets)).backward()
         assert (logits.grad > 0).all()
 
-    def test_a_bank_pairs_the_batch_with_all_rows_seen(self):
-        u, y = some(12)
-        objective = PairwiseLikelihood(0.5, bank=True)
+
+def slow_bank_likelihood(u, bank, rows, seen, similar, scale, balanced):
+    """DPSH's sum by loops: rows of the batch against all rows seen but themselves."""
+    pairs = [(a, i, j) for a, i in enumerate(rows) for j in seen if j != i]
+    pairs = [(a, i, j, similar(i, j)) for a, i, j in pairs if similar(i, j) is not None]
+    n1 = sum(s for *_, s in pairs)
+    total = weights = 0.0
+    for a, _, j, s in pairs:
+        theta = scale * (u[a] @ bank[j])
+        w = len(pairs) / (n1 if s else len(pairs) - n1) if balanced else 1.0
+        total = total + w * (torch.nn.functional.softplus(theta) - s * theta)
+        weights += w
+    return total / weights
+
+
+class TestBank:
+    """12 rows, of which 9 have been seen, the batch among them; blocks of 3 rows."""
+
+    rows, earlier = torch.tensor([7, 2, 11, 0]), torch.tensor([3, 4, 2, 9, 8, 7, 1])
+
+    @pytest.fixture(autouse=True)
+    def small_blocks(self, monkeypatch):
+        monkeypatch.setattr(bank, "PAIRS", 3 * len(self.rows))
+
+    def both(self, objective, y, relation=None):
+        """The value of a batch after an earlier one, its codes, and what the bank then holds."""
         objective.prepare(Problem(n_rows=12, n_bits=6, n_features=1, n_classes=3, y=y))
-        for rows in (torch.arange(6), torch.arange(6, 12)):
-            value = objective(batch(u[rows], y[rows], rows))
-        theta = (u @ u.T / 2).tolist()
-        total = [
-            math.log1p(math.exp(theta[i][j])) - float(y[i] == y[j]) * theta[i][j]
-            for i in range(6, 12)
-            for j in range(12)
-            if i != j
-        ]
-        assert value.item() == pytest.approx(np.mean(total), rel=1e-5)
+        stale, u = some(len(self.earlier), seed=1)[0], some(len(self.rows), seed=2)[0]
+        held = torch.zeros(12, 6, dtype=torch.float64)
+        for codes, rows in ((stale, self.earlier), (u, self.rows)):
+            held[rows] = codes.detach().float().double()
+            y_of = None if y is None else y[rows]
+            made = Batch(logits=codes, outputs=codes, index=rows, y=y_of, relation=relation)
+            value = objective(made)
+        return value, u, held
+
+    def check(self, value, u, held, similar, scale=0.5, balanced=False):
+        twin = u.detach().clone().requires_grad_()
+        seen = sorted({*self.rows.tolist(), *self.earlier.tolist()})
+        expected = slow_bank_likelihood(
+            twin, held, self.rows.tolist(), seen, similar, scale, balanced
+        )
+        value.backward()
+        expected.backward()
+        torch.testing.assert_close(value, expected)
+        torch.testing.assert_close(u.grad, twin.grad)
+
+    @pytest.mark.parametrize("balanced", [False, True])
+    @pytest.mark.parametrize("scale", [0.5, None])
+    def test_value_and_gradient_of_labels(self, balanced, scale):
+        y = torch.arange(12) % 3
+        y[[4, 11]] = -1
+        value, u, held = self.both(PairwiseLikelihood(scale, balanced=balanced, bank=True), y)
+        self.check(
+            value, u, held,
+            lambda i, j: float(y[i] == y[j]) if y[i] >= 0 and y[j] >= 0 else None,
+            scale or 10 / 6, balanced,
+        )  # fmt: skip
+
+    def test_value_and_gradient_of_label_sets(self):
+        torch.manual_seed(5)
+        sets = torch.rand(12, 3) < 0.5
+        sets[:, 0] |= ~sets.any(dim=1)
+        value, u, held = self.both(PairwiseLikelihood(0.5, bank=True), sets)
+        self.check(value, u, held, lambda i, j: float((sets[i] & sets[j]).any()))
+
+    def test_value_and_gradient_of_neighbours(self):
+        ids = np.random.default_rng(0).permuted(np.tile(np.arange(12), (12, 1)), axis=1)[:, :3]
+        near = {(i, int(j)) for i in range(12) for j in ids[i] if i != j}
+        relation = supervise(hb.Neighbors(ids, np.zeros(ids.shape)), 12).relation
+        value, u, held = self.both(PairwiseLikelihood(0.5, bank=True), None, relation)
+        self.check(value, u, held, lambda i, j: float((i, j) in near or (j, i) in near))
+
+    def test_it_is_finite_for_saturated_codes_and_without_pairs(self):
+        objective = PairwiseLikelihood(0.5, bank=True)
+        y = torch.arange(12)
+        objective.prepare(Problem(n_rows=12, n_bits=6, n_features=1, n_classes=12, y=y))
+        for codes in (torch.zeros(1, 6), 1e4 * torch.ones(1, 6), -1e4 * torch.ones(1, 6)):
+            u, row = codes.requires_grad_(), torch.tensor([int(codes[0, 0] != 0)])
+            value = objective(batch(u, y[row], row))
+            value.backward()
+            assert torch.isfinite(value)
+            assert torch.isfinite(u.grad).all()
+
+
+def test_no_tensor_is_as_large_as_batch_times_bank():
+    objective, y = PairwiseLikelihood(0.5, bank=True), torch.arange(5000) % 3
+    objective.prepare(Problem(n_rows=5000, n_bits=6, n_features=1, n_classes=3, y=y))
+    u, rows = some(64)[0], torch.randperm(5000)[:64]
+    with LargestTensor() as watch:
+        objective(batch(u, y[rows], rows)).backward()
+    assert watch.largest <= bank.PAIRS < 64 * 5000
 
 
 def slow_information(u, y, n_bins):
@@ -219,20 +311,10 @@ class TestMutualInformation:
         assert fine > 2 * coarse  # of codes that say nothing
 
     def test_memory_does_not_grow_with_batch_times_batch_times_bins(self):
-        largest = 0
-
-        class Watch(torch.utils._python_dispatch.TorchDispatchMode):
-            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-                nonlocal largest
-                out = function(*args, **(kwargs or {}))
-                if isinstance(out, torch.Tensor):
-                    largest = max(largest, out.numel())
-                return out
-
         u, y = some(64, 64, classes=8)
-        with Watch():
+        with LargestTensor() as watch:
             MutualInformation()(batch(u, y)).backward()
-        assert largest <= 64 * 65
+        assert watch.largest <= 64 * 65
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hammingbird.deep.objective import Batch, Needs, Objective, Problem
+from hammingbird.deep.objectives.bank import Bank
 from hammingbird.deep.relaxations import sign
 from hammingbird.errors import InputError
 
@@ -36,8 +37,6 @@ class DiscreteCodes(Objective):
 
     needs: ClassVar[Needs] = "classes"
     codes: Tensor
-    latest: Tensor
-    visited: Tensor
     solved: Tensor
 
     def __init__(
@@ -63,8 +62,7 @@ class DiscreteCodes(Objective):
         shape = (problem.n_rows, problem.n_bits)
         random = torch.Generator().manual_seed(problem.random_state)
         self.register_buffer("codes", 2.0 * torch.randint(2, shape, generator=random) - 1)
-        self.register_buffer("latest", torch.zeros(shape))
-        self.register_buffer("visited", torch.zeros(problem.n_rows, dtype=torch.bool))
+        self.latest = Bank(*shape)
         self.register_buffer("solved", torch.zeros(problem.n_rows, dtype=torch.bool))
         self.classes = indicator(problem.y, problem.n_classes)
 
@@ -75,8 +73,7 @@ class DiscreteCodes(Objective):
             targets = self._solve(outputs.detach(), self.codes[batch.index], batch.membership)
         else:
             if self.training:
-                self.latest[batch.index] = outputs.detach().to(self.latest.dtype)
-                self.visited[batch.index] = True
+                self.latest.store(batch)
             solved = self.solved[batch.index][:, None]
             targets = torch.where(solved, self.codes[batch.index], sign(outputs.detach()))
         return (targets - outputs).square().mean()
@@ -86,9 +83,9 @@ class DiscreteCodes(Objective):
         """Solve the codes of all rows that were visited."""
         if self.refit == "batch" or self.classes is None:
             return
-        rows = self.visited.nonzero()[:, 0]
+        rows = self.latest.visited.nonzero()[:, 0]
         classes = self.classes.to(rows.device)[rows].float()
-        self.codes[rows] = self._solve(self.latest[rows], self.codes[rows], classes)
+        self.codes[rows] = self._solve(self.latest.codes[rows], self.codes[rows], classes)
         self.solved[rows] = True
 
     @torch.no_grad()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hammingbird.deep.objective import Batch, Needs, Objective, Problem
+from hammingbird.deep.objectives.bank import Bank
 from hammingbird.errors import InputError
+
+Kinds: TypeAlias = tuple[Tensor, Tensor]
+"""The weight of a similar pair and that of a dissimilar one."""
 
 
 class PairwiseLikelihood(Objective):
@@ -34,8 +39,6 @@ class PairwiseLikelihood(Objective):
     """
 
     needs: ClassVar[Needs] = "pairs"
-    bank: Tensor
-    visited: Tensor
     labels: Tensor | None
 
     def __init__(
@@ -59,36 +62,50 @@ class PairwiseLikelihood(Objective):
         """Make room for the codes of all rows."""
         if self.has_bank:
             self.labels = problem.y
-            self.register_buffer("bank", torch.zeros(problem.n_rows, problem.n_bits))
-            self.register_buffer("visited", torch.zeros(problem.n_rows, dtype=torch.bool))
+            self.bank = Bank(problem.n_rows, problem.n_bits)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the weighted mean over known pairs, 0 if there are none."""
-        others, similar, known = self._pairs(batch)
         scale = 10 / batch.outputs.shape[1] if self.scale is None else self.scale
-        theta = scale * batch.outputs @ others.T
-        weights = self._weights(batch, similar, known)
+        return self._with_bank(batch, scale) if self.has_bank else self._within(batch, scale)
+
+    def _within(self, batch: Batch, scale: float) -> Tensor:
+        similar, known = batch.similar, batch.known
+        weights = _weights(similar, known, self._kinds([(similar, known)]))
+        if self.similarity == "jaccard":
+            weights = weights * torch.where(similar > 0, batch.jaccard, 1.0)
+        theta = scale * batch.outputs @ batch.outputs.T
         # softplus(theta) - s theta, stable and in one pass
         total = binary_cross_entropy_with_logits(theta, similar, weights, reduction="sum")
         return total / weights.sum().clamp(min=torch.finfo(theta.dtype).tiny)
 
-    def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        if not self.has_bank:
-            return batch.outputs, batch.similar, batch.known
+    def _with_bank(self, batch: Batch, scale: float) -> Tensor:
+        """The same against the bank, by blocks: no float tensor of [m, n_rows] is ever made."""
         if self.training:
-            self.bank[batch.index] = batch.outputs.detach().to(self.bank.dtype)
-            self.visited[batch.index] = True
-        rows = torch.arange(len(self.bank), device=batch.index.device)
-        similar, known = batch.similarity(self.labels, rows)
-        return self.bank.to(batch.outputs.dtype), similar, known & self.visited
+            self.bank.store(batch)
+        outputs = batch.outputs.detach()
+        kinds = self._kinds(pairs[1:] for pairs in self.bank.blocks(batch, self.labels))
+        total, weight = outputs.new_zeros(()), outputs.new_zeros(())
+        gradient = torch.zeros_like(outputs)
+        for codes, similar, known in self.bank.blocks(batch, self.labels):
+            weights = _weights(similar, known, kinds)
+            theta = scale * outputs @ codes.T
+            total += binary_cross_entropy_with_logits(theta, similar, weights, reduction="sum")
+            weight += weights.sum()
+            gradient += theta.sigmoid_().sub_(similar).mul_(weights) @ codes
+        weight = weight.clamp(min=torch.finfo(weight.dtype).tiny)
+        # Adds zero, with the gradient of the sum above.
+        return total / weight + (scale / weight * gradient * (batch.outputs - outputs)).sum()
 
-    def _weights(self, batch: Batch, similar: Tensor, known: Tensor) -> Tensor:
-        weights = known.to(similar.dtype)
-        if self.balanced:
-            positive = (weights * similar).sum().clamp(min=1)
-            negative = (weights * (1 - similar)).sum().clamp(min=1)
-            total = weights.sum()
-            weights = weights * torch.where(similar > 0, total / positive, total / negative)
-        if self.similarity == "jaccard":
-            weights = weights * torch.where(similar > 0, batch.jaccard, 1.0)
-        return weights
+    def _kinds(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> Kinds | None:
+        """Weights that balance the known pairs, given as ``similar`` and ``known``."""
+        if not self.balanced:
+            return None
+        counts = [torch.stack([(known & (s > 0)).sum(), known.sum()]) for s, known in pairs]
+        similar, total = torch.stack(counts).sum(dim=0).unbind()
+        return total / similar.clamp(min=1), total / (total - similar).clamp(min=1)
+
+
+def _weights(similar: Tensor, known: Tensor, kinds: Kinds | None) -> Tensor:
+    weights = known.to(similar.dtype)
+    return weights if kinds is None else weights * torch.where(similar > 0, *kinds)
