@@ -38,10 +38,10 @@ def main() -> None:
     hasher = DPSH(arguments.bits, epochs=1, random_state=0)
     wall, processor = time.perf_counter(), time.process_time()
     hasher.fit(X, y)
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
     print(
-        f"{len(X)} rows, {arguments.bits} bits, {arguments.threads} threads: "
-        f"{time.perf_counter() - wall:.1f} s, {time.process_time() - processor:.1f} s of processor, "
-        f"load before {load_before:.1f}"
+        f"{len(X)} rows, {arguments.bits} bits, {arguments.threads} threads: {wall:.1f} s, "
+        f"{processor:.1f} s of processor, load before {load_before:.1f}"
     )
 
 

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 import hammingbird as hb
 from hammingbird import InputError
 from hammingbird.deep.methods.cnnh import CNNH
+from hammingbird.deep.methods.dbdh import DBDH
 from hammingbird.deep.methods.dsdh import DSDH
 from hammingbird.deep.methods.vdsh import VDSH
 from hammingbird.deep.objective import Batch, Problem
@@ -102,7 +103,7 @@ class TestDiscreteCodes:
         known = rows != 5
         signs = torch.where(outputs >= 0, 1.0, -1.0)
         Y = indicator(y, 3)[rows].float()
-        W = ridge_regression(signs[known], Y[known], objective.ridge)
+        W = ridge_regression(before[rows][known], Y[known], objective.ridge)
         found = objective.codes[rows]
         assert torch.equal(found[~known], signs[~known])  # it has no label
         start = before[rows]
@@ -131,6 +132,78 @@ class TestDiscreteCodes:
     def test_bad_parameters(self, bad):
         with pytest.raises(InputError):
             DiscreteCodes(**bad)
+
+
+def slow_pairs(U, bank, rows, y, scale):
+    """Mean of DPSH's pair terms between rows of a batch and all rows of a bank, by loops."""
+    terms = []
+    for a, i in enumerate(rows):
+        for j in range(len(bank)):
+            if i != j:
+                theta = scale * float(U[a] @ bank[j])
+                terms.append(np.logaddexp(0, theta) - float(y[i] == y[j]) * theta)
+    return np.mean(terms)
+
+
+class TestPapersLosses:
+    """The default parts of DSDH and DBDH against their papers' sums, the bank included."""
+
+    y = torch.arange(10) % 3
+    rows = torch.tensor([8, 1, 4, 5])
+
+    def losses(self, hasher):
+        """The last batch's terms by name, its outputs, and what the bank holds."""
+        hasher.n_bits_ = 6
+        objective, relaxation = hasher._parts()
+        objective.prepare(Problem(n_rows=10, n_bits=6, n_features=1, n_classes=3, y=self.y))
+        torch.manual_seed(0)
+        bank = torch.zeros(10, 6)
+        for rows in (torch.arange(10), self.rows):
+            logits = torch.randn(len(rows), 6)
+            outputs = relaxation(logits)
+            bank[rows] = outputs
+            made = Batch(logits=logits, outputs=outputs, index=rows, y=self.y[rows])
+            terms = {name: (w, float(part(made))) for name, w, part in objective.terms()}
+        return terms, outputs, bank
+
+    def test_dsdh(self):
+        terms, U, bank = self.losses(DSDH(6, eta=0.7))
+        pairs = slow_pairs(U, bank, self.rows.tolist(), self.y, 0.5)
+        B = torch.where(U >= 0, 1.0, -1.0)  # before the first solve
+        assert terms["PairwiseLikelihood"] == (1.0, pytest.approx(pairs, rel=1e-5))
+        assert terms["DiscreteCodes"] == (0.7, pytest.approx(float(((B - U) ** 2).mean())))
+
+    @pytest.mark.parametrize("over", ["samples", "bits"])
+    def test_dbdh(self, over):
+        terms, U, bank = self.losses(DBDH(6, alpha=0.3, over=over))
+        assert set(U.unique().tolist()) == {-1.0, 1.0}  # exact codes, as in DPSH at its end
+        pairs = slow_pairs(U, bank, self.rows.tolist(), self.y, 0.5)
+        mean = U.numpy().mean(axis=0 if over == "samples" else 1)
+        assert terms["PairwiseLikelihood"] == (1.0, pytest.approx(pairs, rel=1e-5))
+        assert terms["Balance"] == (0.3, pytest.approx(float((mean**2).mean()), abs=1e-7))
+
+    @pytest.mark.parametrize("name", ["dsdh", "dbdh", "dsdh_d", "dbdh_d"])
+    def test_what_is_not_in_the_paper_is_a_parameter_and_off(self, name):
+        known = hb.make(name, 6).get_params()
+        assert (known["balanced"], known["bank"], known["scale"]) == (False, True, 0.5)
+
+    def test_no_step_of_an_epoch_raises_what_dsdh_minimises(self):
+        objective = DiscreteCodes(mu=0.8, ridge=0.3)
+        objective.prepare(Problem(n_rows=10, n_bits=6, n_features=1, n_classes=3, y=self.y))
+        torch.manual_seed(1)
+        U, Y = torch.randn(10, 6), indicator(self.y, 3).float()
+        objective(Batch(logits=U, outputs=U, index=torch.arange(10), y=self.y))
+
+        def least(B):  # over W
+            W = ridge_regression(B, Y, 0.3)
+            return objective_of(B, U, Y, W, 0.8) + 0.8 * 0.3 * float((W**2).sum())
+
+        before = least(objective.codes)
+        for _ in range(5):
+            objective.epoch_end()
+            now = least(objective.codes)
+            assert now <= before + 1e-4
+            before = now
 
 
 class TestSimilarityCodes:
@@ -198,7 +271,7 @@ def function_of_the_row_number():
     "hasher",
     [
         CNNH(16, epochs=60, learning_rate=1e-2, random_state=0),
-        DSDH(16, epochs=60, learning_rate=1e-2, bank=True, random_state=0),
+        DSDH(16, epochs=60, learning_rate=1e-2, random_state=0),
         VDSH(16, width=64, random_state=0),
         VDSH(16, width=64, posterior="added", random_state=0),
     ],

@@ -14,8 +14,9 @@ import hammingbird as hb
 torch = pytest.importorskip("torch")
 
 from hammingbird.deep import supervision
-from hammingbird.deep.batches import COMPANY, epoch_batches, random_batches_lack_positives
+from hammingbird.deep.batches import COMPANY, draws_aware, epoch_batches, similar_rows_met
 from hammingbird.deep.hasher import DeepHasher
+from hammingbird.deep.methods.csq import CSQ
 from hammingbird.deep.methods.mihash import MIHash
 from hammingbird.deep.objectives.mutual_information import MutualInformation
 from hammingbird.deep.supervision import supervise
@@ -42,13 +43,60 @@ def test_an_epoch_holds_every_row_once(aware):
 
 def test_aware_batches_hold_company():
     y = np.arange(400) % 50
-    assert random_batches_lack_positives(supervise(y, 400), 32)
-    assert not random_batches_lack_positives(supervise(y % 2, 400), 32)
+    assert draws_aware(supervise(y, 400), 32, "auto", compared=True)
+    assert not draws_aware(supervise(y % 2, 400), 32, "auto", compared=True)
     for batch in draws(y, n=400):
         counts = np.bincount(y[batch.rows])
         assert np.median(counts[counts > 0]) >= COMPANY - 1
     sets = np.eye(50, dtype=bool)[y]
     assert len(draws(sets, n=400)) == len(draws(y, n=400))
+
+
+def dissimilar_per_similar(y, batches):
+    """Pairs with different labels for each with the same, over all batches."""
+    similar = pairs = 0
+    for batch in batches:
+        same = y[batch.rows][:, None] == y[batch.rows]
+        similar += same.sum() - len(same)
+        pairs += same.size - len(same)
+    return pairs / similar - 1
+
+
+def test_random_batches_are_the_default_and_have_the_data_s_pairs():
+    y = np.random.default_rng(1).permutation(np.arange(5000) % 100)
+    found = {aware: dissimilar_per_similar(y, draws(y, 5000, 256, aware)) for aware in (0, 1)}
+    assert found[False] == pytest.approx(99, rel=0.1)
+    assert found[True] < 40
+    for method in hb.METHODS.values():
+        if method.extra == "deep" and "batches" in (known := method.make().get_params()):
+            ours = method.name == "distilled"  # neighbours of its own making
+            assert known["batches"] == ("aware" if ours else "random"), method.name
+
+
+@pytest.mark.parametrize(
+    ("y", "size", "met"),
+    [
+        (np.arange(400) % 50, 32, 32 * 7 / 399),
+        (np.eye(50, dtype=int)[np.arange(400) % 50], 32, 32 * 7 / 399),
+        (np.where(np.arange(400) < 200, np.arange(400) % 25, -1), 32, 32 * 7 / 399 / 2),
+        (Neighbors(np.arange(1, 801).reshape(400, 2) % 400, np.zeros((400, 2))), 50, 0.5),
+        (None, 32, np.inf),
+    ],
+)
+def test_similar_rows_met(y, size, met):
+    assert similar_rows_met(supervise(y, 400), size) == pytest.approx(met)
+
+
+def test_random_batches_without_similar_rows_warn(caplog):
+    X = np.random.default_rng(0).standard_normal((400, 8))
+    y = np.arange(400) % 200
+    MIHash(8, epochs=1, batch_size=32, random_state=0).fit(X, y)
+    assert "batches='aware'" in caplog.text
+    caplog.clear()
+    MIHash(8, epochs=1, batch_size=32, batches="aware", random_state=0).fit(X, y)
+    MIHash(8, epochs=1, batch_size=32, random_state=0).fit(X, y % 5)
+    CSQ(8, epochs=1, batch_size=32, random_state=0).fit(X, y)  # compares no rows
+    assert "batches='aware'" not in caplog.text
 
 
 def test_neighbourhoods_hold_each_row_with_some_of_its_neighbours():

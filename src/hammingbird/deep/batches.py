@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import logging
+import math
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -10,8 +12,10 @@ from numpy.typing import NDArray
 
 from hammingbird.deep.supervision import Supervision
 
+log = logging.getLogger(__name__)
+
 ENOUGH = 4.0
-"""Similar rows that a row should meet in a batch; below it, random batches teach little."""
+"""Similar rows that a row should meet in a batch; ``batches="auto"`` sees to it."""
 COMPANY = 8
 """Rows of one class, or a row and its neighbours, that a class-aware batch puts together."""
 
@@ -49,22 +53,45 @@ def epoch_batches(
     return [Draw(part) for part in _even(order, batch_size)]
 
 
-def random_batches_lack_positives(supervision: Supervision, batch_size: int) -> bool:
-    """Whether a row of a random batch meets fewer than four rows similar to it, on average."""
+def similar_rows_met(supervision: Supervision, batch_size: int) -> float:
+    """Rows similar to it that a row of a random batch meets on average; infinite if unknown."""
     n = supervision.n_rows
     if supervision.neighbors is not None:
-        found = supervision.neighbors >= 0
-        return bool(2 * np.count_nonzero(found) / n**2 * batch_size < ENOUGH)
+        return 2 * np.count_nonzero(supervision.neighbors >= 0) / n**2 * batch_size
     if supervision.y is None:
-        return False
+        return math.inf
     y = supervision.y.cpu().numpy()
     sample = y[np.linspace(0, n - 1, min(n, 2000)).astype(int)].astype(np.float32)
     if y.ndim == 2:
         similar = sample @ sample.T > 0
     else:
         similar = (sample[:, None] == sample[None, :]) & (sample >= 0)
-    density = (np.count_nonzero(similar) - len(sample)) / max(1, len(sample) * (len(sample) - 1))
-    return bool(density * batch_size < ENOUGH)
+    np.fill_diagonal(similar, False)
+    return np.count_nonzero(similar) / max(1, len(sample) * (len(sample) - 1)) * batch_size
+
+
+def draws_aware(
+    supervision: Supervision,
+    batch_size: int,
+    batches: Literal["random", "aware", "auto"],
+    *,
+    compared: bool,
+) -> bool:
+    """Whether batches are to put similar rows together.
+
+    Warns if they are not, and rows that are ``compared`` within a batch would meet none.
+    """
+    if batches == "aware" or supervision.together is not None:
+        return batches == "aware"
+    met = similar_rows_met(supervision, batch_size)
+    if batches == "random" and compared and met < 1:
+        log.warning(
+            "a row of a random batch of %d meets %.2g similar rows on average, from which little "
+            "is learnt: set batches='aware' or a larger batch_size",
+            batch_size,
+            met,
+        )
+    return batches == "auto" and met < ENOUGH
 
 
 def _even(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:

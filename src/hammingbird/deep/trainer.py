@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from hammingbird.deep.batches import (
-    Draw,
-    as_tensors,
-    epoch_batches,
-    random_batches_lack_positives,
-)
+from hammingbird.deep.batches import Draw, as_tensors, draws_aware, epoch_batches
 from hammingbird.deep.checkpoint import Checkpoints, History
 from hammingbird.deep.network import Network
 from hammingbird.deep.objective import Batch, Objective
@@ -71,9 +66,9 @@ class Trainer:
         self.checkpoints = Checkpoints(self.training.checkpoint, run)
         self.source, self.supervision = source, supervision.to(self.device)
         training = self.training
-        self.aware = training.batches == "aware" or (
-            training.batches == "auto"
-            and random_batches_lack_positives(supervision, training.batch_size)
+        compared = any(part.needs in ("pairs", "triplets") for *_, part in self.objective.terms())
+        self.aware = draws_aware(
+            supervision, training.batch_size, training.batches, compared=compared
         )
         rows, held_out = self._split(len(source))
         self.probe = self._probe(rows, held_out)

@@ -30,8 +30,10 @@ class Training:
         Of the hash layer's and the objective's weight matrices, and of the backbone's; AdamW takes
         ``learning_rate * weight_decay`` off per step. Biases and normalisation do not decay.
     batches
-        ``aware`` batches put rows of one class, or neighbours, together; ``auto`` does so where a
-        row of a random batch would meet fewer than four similar ones.
+        ``random`` draws them as the papers do; ``aware`` puts rows of one class, or neighbours,
+        together, which changes how many similar pairs there are for each dissimilar one; ``auto``
+        is aware where a row of a random batch would meet fewer than four similar ones. Where it
+        would meet fewer than one, as with short lists of neighbours, ``random`` warns.
     validation
         Part of the training rows, in [0, 1), that is not trained on: after every epoch the loss of
         its signs is measured, and the network of the best epoch is kept.
@@ -58,7 +60,7 @@ class Training:
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 1e-4
     backbone_decay: float = 0.05
-    batches: Literal["auto", "random", "aware"] = "auto"
+    batches: Literal["random", "aware", "auto"] = "random"
     validation: float = 0.0
     patience: int | None = None
     augment: bool = True
@@ -114,6 +116,6 @@ class Training:
 _CHOICES = {
     "schedule": ("one-cycle", "step", "constant"),
     "optimizer": ("adamw", "sgd"),
-    "batches": ("auto", "random", "aware"),
+    "batches": ("random", "aware", "auto"),
     "precision": ("float32", "bfloat16"),
 }

@@ -24,12 +24,12 @@ class DBDH(PaperMethod):
     clip
         Logits beyond it get no gradient; None lets all through.
     scale
-        What inner products are multiplied by; the paper's 1/2 saturates for exact codes of 16 bits
-        and more. None is ``3.2 / n_bits``.
+        Factor of the inner products; the paper's is 1/2. As codes are exact, ``3.2 / n_bits`` keeps
+        long ones from saturating.
     balanced
-        Weight similar and dissimilar pairs equally; the paper does not.
+        Weight similar and dissimilar pairs equally, as HashNet does; the paper does not.
     bank
-        Pair the batch with the latest codes of all rows, as the paper does, not with itself.
+        Pair the batch with the latest codes of all rows, as the paper does, or with itself.
     """
 
     training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}
@@ -41,22 +41,19 @@ class DBDH(PaperMethod):
         alpha: float = 0.1,
         over: Literal["samples", "bits"] = "samples",
         clip: float | None = 1.0,
-        scale: float | None = None,
-        balanced: bool = True,
-        bank: bool = False,
+        scale: float | None = 0.5,
+        balanced: bool = False,
+        bank: bool = True,
         **training: Any,
     ) -> None:
         super().__init__(n_bits, **training)
-        self.balanced = balanced
-        self.bank = bank
         self.alpha = alpha
         self.over = over
         self.clip = clip
         self.scale = scale
+        self.balanced = balanced
+        self.bank = bank
 
     def _parts(self) -> tuple[Objective, Relaxation]:
-        scale = 3.2 / self.n_bits_ if self.scale is None else self.scale
-        objective = PairwiseLikelihood(
-            scale, balanced=self.balanced, bank=self.bank
-        ) + self.alpha * Balance(self.over)
-        return objective, StraightThrough(self.clip)
+        likelihood = PairwiseLikelihood(self.scale, balanced=self.balanced, bank=self.bank)
+        return likelihood + self.alpha * Balance(self.over), StraightThrough(self.clip)

@@ -25,10 +25,12 @@ class DSDH(PaperMethod):
         Weight of the classifier's squared norm (the paper's nu over mu).
     refit
         Solve codes and classifier per ``epoch`` over all rows, or per ``batch`` as the authors.
+    scale
+        Factor of the inner products; the paper's is 1/2.
     balanced
-        Weight similar and dissimilar pairs equally; the paper does not.
+        Weight similar and dissimilar pairs equally, as HashNet does; the paper does not.
     bank
-        Pair the batch with the latest codes of all rows, as the paper does, not with itself.
+        Pair the batch with the latest outputs of all rows, as the paper does, or with itself.
     """
 
     training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2, "weight_decay": 1.0}
@@ -41,20 +43,21 @@ class DSDH(PaperMethod):
         mu: float = 1.0,
         ridge: float = 0.1,
         refit: Literal["epoch", "batch"] = "epoch",
-        balanced: bool = True,
-        bank: bool = False,
+        scale: float | None = 0.5,
+        balanced: bool = False,
+        bank: bool = True,
         **training: Any,
     ) -> None:
         super().__init__(n_bits, **training)
-        self.balanced = balanced
-        self.bank = bank
         self.eta = eta
         self.mu = mu
         self.ridge = ridge
         self.refit = refit
+        self.scale = scale
+        self.balanced = balanced
+        self.bank = bank
 
     def _parts(self) -> tuple[Objective, Relaxation]:
+        likelihood = PairwiseLikelihood(self.scale, balanced=self.balanced, bank=self.bank)
         discrete = DiscreteCodes(self.mu, self.ridge, refit=self.refit)
-        return PairwiseLikelihood(
-            0.5, balanced=self.balanced, bank=self.bank
-        ) + self.eta * discrete, Identity()
+        return likelihood + self.eta * discrete, Identity()

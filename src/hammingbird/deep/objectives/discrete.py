@@ -17,10 +17,11 @@ class DiscreteCodes(Objective):
     """The distance of outputs U to discrete codes B that also give the labels Y: ``(b - u)^2``.
 
     Mean over entries. B minimises ``|B - U|^2 + mu |Y - B W|^2 + mu ridge |W|^2`` together with W
-    (DSDH, Eq. 7 divided by eta). It starts from random signs. After every epoch W is a ridge
-    regression on the signs of the latest outputs of all rows, and B follows by discrete cyclic
-    coordinate descent; in the first epoch, before there is a B, a row follows its own sign. Rows
-    without a label have no classification part.
+    (DSDH, Eq. 7 divided by eta). It starts from random signs. After every epoch W is the ridge
+    regression of the labels on B, and B follows the latest outputs of all rows and this W by
+    discrete cyclic coordinate descent, so that neither step raises what is minimised; in the first
+    epoch, before there is a B, a row follows its own sign. Rows without a label have no
+    classification part.
 
     Parameters
     ----------
@@ -29,8 +30,8 @@ class DiscreteCodes(Objective):
     ridge
         Weight of ``|W|^2``.
     refit
-        ``batch`` solves W and B for every batch alone, as the authors' code does; noisy where a
-        batch is small beside ``n_bits``.
+        ``batch`` solves W, from the signs of the outputs, and B for every batch alone, as the
+        authors' code does; noisy where a batch is small beside ``n_bits``.
     sweeps
         Most rounds of coordinate descent over the bits.
     """
@@ -62,7 +63,7 @@ class DiscreteCodes(Objective):
         shape = (problem.n_rows, problem.n_bits)
         random = torch.Generator().manual_seed(problem.random_state)
         self.register_buffer("codes", 2.0 * torch.randint(2, shape, generator=random) - 1)
-        self.latest = Bank(*shape)
+        self.latest = Bank(problem)
         self.register_buffer("solved", torch.zeros(problem.n_rows, dtype=torch.bool))
         self.classes = indicator(problem.y, problem.n_classes)
 
@@ -70,7 +71,9 @@ class DiscreteCodes(Objective):
         """Return the mean squared distance to the discrete codes."""
         outputs = batch.outputs
         if self.refit == "batch":
-            targets = self._solve(outputs.detach(), self.codes[batch.index], batch.membership)
+            fixed, classes = outputs.detach(), batch.membership
+            weights = self._classifier(sign(fixed), classes)
+            targets = self._descend(fixed, self.codes[batch.index], classes, weights)
         else:
             if self.training:
                 self.latest.store(batch)
@@ -85,19 +88,23 @@ class DiscreteCodes(Objective):
             return
         rows = self.latest.visited.nonzero()[:, 0]
         classes = self.classes.to(rows.device)[rows].float()
-        self.codes[rows] = self._solve(self.latest.codes[rows], self.codes[rows], classes)
+        weights = self._classifier(self.codes[rows], classes)
+        self.codes[rows] = self._descend(
+            self.latest.codes[rows], self.codes[rows], classes, weights
+        )
         self.solved[rows] = True
 
-    @torch.no_grad()
-    def _solve(self, outputs: Tensor, codes: Tensor, classes: Tensor) -> Tensor:
+    def _classifier(self, codes: Tensor, classes: Tensor) -> Tensor:
         known = classes.any(dim=1)
-        weights = ridge_regression(sign(outputs)[known], classes[known], self.ridge)
-        pulled = torch.where(known[:, None], self.mu * classes @ weights.T, 0.0)
+        return ridge_regression(codes[known], classes[known], self.ridge)
+
+    def _descend(self, outputs: Tensor, codes: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
+        known = classes.any(dim=1)[:, None]
         # Rows without a label only follow their outputs.
-        follow = outputs + pulled
+        follow = outputs + torch.where(known, self.mu * classes @ weights.T, 0.0)
         gram = self.mu * weights @ weights.T
         solved = cyclic_descent(codes.to(outputs.dtype), follow, gram, self.sweeps)
-        return torch.where(known[:, None], solved, sign(outputs))
+        return torch.where(known, solved, sign(outputs))
 
 
 def indicator(y: Tensor, n_classes: int) -> Tensor:

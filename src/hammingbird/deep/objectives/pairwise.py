@@ -39,7 +39,6 @@ class PairwiseLikelihood(Objective):
     """
 
     needs: ClassVar[Needs] = "pairs"
-    labels: Tensor | None
 
     def __init__(
         self,
@@ -56,13 +55,11 @@ class PairwiseLikelihood(Objective):
             raise InputError("similarity='jaccard' works within a batch: leave bank=False")
         self.scale, self.balanced, self.similarity = scale, balanced, similarity
         self.has_bank = bank
-        self.register_buffer("labels", None, persistent=False)
 
     def prepare(self, problem: Problem) -> None:
         """Make room for the codes of all rows."""
         if self.has_bank:
-            self.labels = problem.y
-            self.bank = Bank(problem.n_rows, problem.n_bits)
+            self.bank = Bank(problem)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the weighted mean over known pairs, 0 if there are none."""
@@ -70,7 +67,7 @@ class PairwiseLikelihood(Objective):
         return self._with_bank(batch, scale) if self.has_bank else self._within(batch, scale)
 
     def _within(self, batch: Batch, scale: float) -> Tensor:
-        similar, known = batch.similar, batch.known
+        similar, known = batch.similar, batch.known.to(batch.outputs.dtype)
         weights = _weights(similar, known, self._kinds([(similar, known)]))
         if self.similarity == "jaccard":
             weights = weights * torch.where(similar > 0, batch.jaccard, 1.0)
@@ -84,15 +81,18 @@ class PairwiseLikelihood(Objective):
         if self.training:
             self.bank.store(batch)
         outputs = batch.outputs.detach()
-        kinds = self._kinds(pairs[1:] for pairs in self.bank.blocks(batch, self.labels))
+        kinds = self._kinds(pairs[1:] for pairs in self.bank.blocks(batch))
         total, weight = outputs.new_zeros(()), outputs.new_zeros(())
         gradient = torch.zeros_like(outputs)
-        for codes, similar, known in self.bank.blocks(batch, self.labels):
+        for codes, similar, known in self.bank.blocks(batch):
             weights = _weights(similar, known, kinds)
             theta = scale * outputs @ codes.T
-            total += binary_cross_entropy_with_logits(theta, similar, weights, reduction="sum")
+            likely = torch.sigmoid(theta)
+            # softplus(theta) = max(theta, 0) - log sigma(|theta|): one exponential for both
+            losses = theta.clamp(min=0).sub_((likely - 0.5).abs_().add_(0.5).log_())
+            total += losses.sub_(theta.mul_(similar)).mul_(weights).sum()
             weight += weights.sum()
-            gradient += theta.sigmoid_().sub_(similar).mul_(weights) @ codes
+            gradient += likely.sub_(similar).mul_(weights) @ codes
         weight = weight.clamp(min=torch.finfo(weight.dtype).tiny)
         # Adds zero, with the gradient of the sum above.
         return total / weight + (scale / weight * gradient * (batch.outputs - outputs)).sum()
@@ -101,11 +101,10 @@ class PairwiseLikelihood(Objective):
         """Weights that balance the known pairs, given as ``similar`` and ``known``."""
         if not self.balanced:
             return None
-        counts = [torch.stack([(known & (s > 0)).sum(), known.sum()]) for s, known in pairs]
+        counts = [torch.stack([(known * s).sum(), known.sum()]) for s, known in pairs]
         similar, total = torch.stack(counts).sum(dim=0).unbind()
         return total / similar.clamp(min=1), total / (total - similar).clamp(min=1)
 
 
 def _weights(similar: Tensor, known: Tensor, kinds: Kinds | None) -> Tensor:
-    weights = known.to(similar.dtype)
-    return weights if kinds is None else weights * torch.where(similar > 0, *kinds)
+    return known if kinds is None else known * torch.where(similar > 0, *kinds)
