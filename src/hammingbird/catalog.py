@@ -210,15 +210,6 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "deep",
             ),
             Method(
-                "cnnh+",
-                "deep.methods.cnnh:CNNH",
-                "Xia et al., AAAI 2014",
-                "CNNH with a classifier on the codes",
-                "labels",
-                "deep",
-                {"classification": 0.1},
-            ),
-            Method(
                 "dnnh",
                 "deep.methods.dnnh:DNNH",
                 "Lai et al., CVPR 2015",

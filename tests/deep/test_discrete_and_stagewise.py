@@ -259,6 +259,12 @@ class TestSimilarityCodes:
         assert float(objective(batch)) == pytest.approx(0, abs=1e-6)
 
 
+def test_no_row_is_called_cnnh_plus():
+    # The paper's reads the class beside the bits, from the features; ours would read it from them.
+    assert "cnnh+" not in hb.METHODS
+    assert not any(m.parameters.get("classification") for m in hb.METHODS.values())
+
+
 def function_of_the_row_number():
     """Rows in order of class: a bank or a list of targets that is shuffled trains on noise."""
     rng = np.random.default_rng(0)

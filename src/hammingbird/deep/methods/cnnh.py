@@ -20,7 +20,8 @@ class CNNH(PaperMethod):
     loss
         ``bits`` is a cross-entropy per bit, ``square`` a squared error.
     classification
-        Weight of a classifier on the outputs; CNNH+ has one, CNNH none.
+        Weight of a classifier that reads the class from the outputs. The paper has none: its CNNH+
+        gives the network class outputs beside the bits, which share no weight with a linear layer.
     """
 
     training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}

@@ -1,4 +1,4 @@
-"""A linear classifier should read the class from the code (GreedyHash, CNNH+)."""
+"""A linear classifier should read the class from the code (GreedyHash)."""
 
 from __future__ import annotations
 
