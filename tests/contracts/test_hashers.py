@@ -411,7 +411,7 @@ class TestSavedFolders:
             hb.load(folder)
 
     def test_newer(self, clusters, tmp_path, monkeypatch):
-        monkeypatch.setattr("hammingbird.storage.FORMAT", 2)
+        monkeypatch.setattr("hammingbird.storage.manifests.FORMAT", 2)
         folder = self.save(clusters, tmp_path / "model")
         monkeypatch.undo()
         with pytest.raises(hb.FileError, match="upgrade"):

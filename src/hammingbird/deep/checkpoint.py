@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hammingbird.errors import FileError
-from hammingbird.storage import Manifest, load_folder, save_folder
+from hammingbird.storage import Manifest, load_folder, save_folder, settle
 
 History = list[dict[str, float]]
 """Per epoch the loss, its terms, and what was measured."""
@@ -36,17 +36,16 @@ class Checkpoints:
         """Write what the next epoch needs, then remove the checkpoints before it."""
         if self.folder is None:
             return
-        older = self._epochs()
         tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+        path = self.folder / f"epoch-{len(history):05d}"
         save_folder(
-            self.folder / f"epoch-{len(history):05d}",
+            path,
             "checkpoint",
             {"run": self.run, "history": history},
             lambda temporary: save_file(tensors, temporary / "state.safetensors"),
             overwrite=True,
         )
-        for path in older:
-            shutil.rmtree(path, ignore_errors=True)
+        self._keep(path)
 
     def read(self) -> tuple[dict[str, Tensor], History] | None:
         """Return what the newest complete checkpoint holds."""
@@ -59,14 +58,24 @@ class Checkpoints:
                 f"{path.parent} holds a run with other data or parameters: "
                 "choose another checkpoint"
             )
-        return load_file(path / "state.safetensors"), manifest["history"]
+        tensors = load_file(path / "state.safetensors")
+        self._keep(path)
+        return tensors, manifest["history"]
 
     def newest(self) -> tuple[Manifest, Path] | None:
         """Return the newest complete checkpoint, what it is and where."""
+        if self.folder is not None:
+            settle(self.folder)
         for path in reversed(self._epochs()):
             with suppress(FileError):
                 return load_folder(path, "checkpoint")
         return None
+
+    def _keep(self, newest: Path) -> None:
+        """Remove all other checkpoints: older ones, and newer ones that cannot be read."""
+        for path in self._epochs():
+            if path != newest:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _epochs(self) -> list[Path]:
         return sorted(self.folder.glob("epoch-*")) if self.folder and self.folder.is_dir() else []

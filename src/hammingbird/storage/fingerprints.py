@@ -1,0 +1,83 @@
+"""Short names of data and of descriptions; equal ones have equal names, and others do not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_BYTES = 1 << 22
+
+
+def fingerprint(manifest: dict[str, Any]) -> str:
+    """Short name of a manifest's contents; equal hashers have equal fingerprints."""
+    return digest(manifest)[:16]
+
+
+def fingerprint_rows(X: NDArray[Any]) -> str:
+    """Short name of an array: its shape, its type and every byte of its rows.
+
+    Blocks of 4 MiB are hashed by SHA-256 in threads; a memory map is read block by block.
+    """
+    rows = RowsFingerprint()
+    rows.update(X)
+    return rows.name()
+
+
+class RowsFingerprint:
+    """The fingerprint of an array that comes in blocks of rows, each [n, ...] of one type."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._like: tuple[tuple[int, ...], str] | None = None
+        self._rest: NDArray[Any] | None = None
+        self._whole = hashlib.sha256()
+
+    def update(self, rows: NDArray[Any]) -> None:
+        """Go on with the next rows, however many."""
+        like = rows.shape[1:], rows.dtype.str
+        if self._like not in (None, like):
+            raise ValueError(f"rows of {like} do not go on rows of {self._like}")
+        self._like = like
+        self._rows += len(rows)
+        step = max(1, BLOCK_BYTES // max(1, rows.dtype.itemsize * int(np.prod(like[0]))))
+        if self._rest is not None:
+            missing = step - len(self._rest)
+            first = np.concatenate([self._rest, rows[:missing]])
+            rows, self._rest = rows[missing:], None
+            if len(first) < step:
+                self._rest = first
+                return
+            self._whole.update(_sha256(first))
+        full = len(rows) - len(rows) % step
+        with ThreadPoolExecutor() as pool:
+            for block in pool.map(_sha256, _cut(rows[:full], step)):
+                self._whole.update(block)
+        if full < len(rows):
+            self._rest = np.array(rows[full:])
+
+    def name(self) -> str:
+        """Return the fingerprint of all rows so far."""
+        whole = self._whole.copy()
+        if self._rest is not None:
+            whole.update(_sha256(self._rest))
+        whole.update(f"{self._rows} {self._like}".encode())
+        return whole.hexdigest()[:16]
+
+
+def digest(content: dict[str, Any]) -> str:
+    """SHA-256 of a description as sorted JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _cut(rows: NDArray[Any], step: int) -> Iterator[NDArray[Any]]:
+    return (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _sha256(rows: NDArray[Any]) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data).digest()
