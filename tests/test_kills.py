@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import hammingbird as hb
-from hammingbird.storage import read_codes, write_codes
+from hammingbird.storage import load_folder, read_codes, read_manifest, write_codes
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -109,6 +109,45 @@ class Epochs:
         return found == one
 
 
+class Comparisons:
+    """A run to which bits are added."""
+
+    name, shown = "run", "run/curves.json"
+    old, new = [4], [4, 5]
+    X = np.random.default_rng(0).standard_normal((40, 6))
+
+    def write(self, path, one):
+        from hammingbird.comparison.run import compare
+
+        query = self.X[30:]
+        compare(self.X[:30], query, methods=["lsh"], bits=one, out=path, relevance="neighbors:2")
+
+    def read(self, path):
+        from hammingbird.comparison.results import read_results
+
+        for cell in (path / "cells").glob("[!.]*"):
+            manifest, _ = load_folder(cell, "cell")
+            model = hb.load(path / "models" / cell.name)
+            assert model.n_bits_ == manifest["n_bits"]
+            made = model.transform(self.X[:30])
+            np.testing.assert_array_equal(np.load(cell / "database.npy"), made)
+        for measures in (path / "measures").glob("*.json"):
+            read_manifest(measures, "measures")
+        results, curves = read_results(path)
+        records = results["records"]
+        assert len(records) == len(curves)
+        return [record["bits"] for record in records if record["method"] == "lsh"]
+
+    def is_one(self, found, one):
+        return found == one
+
+
+class SomeComparisons(Comparisons):
+    """At every thirteenth file operation only."""
+
+    step = 13
+
+
 def die_or_stop(at: int, folder: Path, how: int) -> None:
     """End this process, or interrupt it, at its file operation number ``at``."""
     seen = count()
@@ -159,7 +198,15 @@ def no_sync(monkeypatch):
 @pytest.mark.parametrize("how", [KILLED, INTERRUPTED], ids=["killed", "interrupted"])
 @pytest.mark.parametrize(
     "writer",
-    [Hashers, Indexes, CodeFiles, OldCodeFiles, pytest.param(Epochs, marks=pytest.mark.deep)],
+    [
+        Hashers,
+        Indexes,
+        CodeFiles,
+        OldCodeFiles,
+        pytest.param(Epochs, marks=pytest.mark.deep),
+        SomeComparisons,
+        pytest.param(Comparisons, marks=pytest.mark.slow),
+    ],
 )
 def test_old_or_new_is_there_whole_and_nothing_else_after_the_next_run(
     tmp_path, writer, how, has_old
@@ -168,7 +215,7 @@ def test_old_or_new_is_there_whole_and_nothing_else_after_the_next_run(
     if isinstance(writer, Epochs):
         writer.tensors(1)  # torch is loaded before the forks
     bad = []
-    for at in count():
+    for at in count(0, getattr(writer, "step", 1)):
         folder = tmp_path / str(at)
         folder.mkdir()
         if has_old:

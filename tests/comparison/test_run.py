@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import hammingbird as hb
 from hammingbird.comparison import run as module
+from hammingbird.comparison.code import code_fingerprint, code_of_method
 from hammingbird.comparison.run import compare
 from hammingbird.datasets import Dataset
 
@@ -265,3 +267,83 @@ def test_unsupervised_methods_get_no_labels(data, tmp_path, monkeypatch):
     )
     compare(train, query, methods=["itq"], bits=[8], relevance="labels", out=tmp_path / "run")
     assert seen == [None]
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Count the fits of LSH."""
+    count = []
+    fit = hb.LSH._fit
+    monkeypatch.setattr(hb.LSH, "_fit", lambda *a: (count.append(1), fit(*a))[1])
+    return count
+
+
+def test_every_byte_of_the_data_counts(data, tmp_path):
+    train = np.repeat(data[0], 40, axis=0)  # more rows than any sample of them
+    other = train.copy()
+    other[1, 0] += 1.0
+    arguments = dict(methods=["lsh"], bits=[8], out=tmp_path / "run")
+    compare(train, data[1], **arguments)
+    with pytest.raises(hb.FileError, match="other data"):
+        compare(other, data[1], **arguments)
+
+
+def test_a_cell_of_other_code_is_made_anew(data, tmp_path, fits, monkeypatch):
+    arguments = dict(methods=["lsh"], bits=[8], out=tmp_path / "run")
+    compare(*data, **arguments)
+    compare(*data, **arguments)
+    assert len(fits) == 1
+    code_fingerprint.cache_clear()
+    monkeypatch.setattr("hammingbird.storage.package_version", lambda: "another")
+    compare(*data, **arguments)
+    assert len(fits) == 2
+    code_fingerprint.cache_clear()
+
+
+def test_the_code_of_a_method_is_its_room_and_what_all_share(tmp_path, monkeypatch):
+    for file in ("codes.py", "classical/itq.py", "deep/trainer.py", "centers/hadamard.py"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("")
+    monkeypatch.setattr("hammingbird.comparison.code.PACKAGE", tmp_path)
+
+    def name():
+        code_fingerprint.cache_clear()
+        return code_of_method(hb.ITQ)
+
+    before = name()
+    (tmp_path / "deep" / "trainer.py").write_text("changed")
+    assert name() == before
+    names = {before}
+    for file in ("codes.py", "classical/itq.py", "centers/hadamard.py"):
+        (tmp_path / file).write_text("changed")
+        names.add(name())
+    assert len(names) == 4
+    code_fingerprint.cache_clear()
+
+
+def test_a_missing_model_is_made_anew(data, tmp_path, fits):
+    arguments = dict(methods=["lsh"], bits=[8], out=tmp_path / "run")
+    compare(*data, **arguments)
+    model = tmp_path / "run" / "models" / "lsh-8-0"
+    shutil.rmtree(model)
+    compare(*data, **arguments)
+    assert hb.load(model).n_bits_ == 8
+    assert len(fits) == 2
+
+
+def test_a_model_that_is_not_the_cells_is_made_anew(data, tmp_path, fits):
+    arguments = dict(methods=["lsh"], bits=[8], out=tmp_path / "run")
+    compare(*data, **arguments)
+    model = tmp_path / "run" / "models" / "lsh-8-0"
+    hb.ITQ(8, random_state=0).fit(data[0]).save(model, overwrite=True)
+    compare(*data, **arguments)
+    assert type(hb.load(model)) is hb.LSH
+
+
+def test_a_first_run_killed_in_its_note_is_not_in_the_way(data, tmp_path):
+    holder = tmp_path / "run" / ".run.json.abcdefgh.writing"
+    holder.mkdir(parents=True)
+    (holder / ".lock").write_text("")
+    (holder / "run.json").write_text("{")
+    compare(*data, methods=["lsh"], bits=[8], out=tmp_path / "run")
+    assert not holder.exists()

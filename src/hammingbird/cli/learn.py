@@ -79,18 +79,22 @@ def encode(
 
     from hammingbird import catalog
     from hammingbird.datasets import shape, stream
-    from hammingbird.storage import write_codes
+    from hammingbird.storage import RowsFingerprint, write_codes
 
     hasher = catalog.load(model)
     rows, _ = shape(file, image_size=image_size)
+    made_by = catalog.stamp(model)
+    vectors = RowsFingerprint()
 
     def blocks() -> Iterator[Any]:
         with tqdm(total=rows, desc="encode", unit="row", disable=None, leave=False) as bar:
             for block in stream(file, image_size=image_size):
+                vectors.update(block)
                 yield hasher.transform(block)
                 bar.update(len(block))
+        made_by["vectors"] = vectors.name()  # written after the last block
 
-    write_codes(out, blocks(), rows, hasher.n_bits_, catalog.stamp(model), overwrite=overwrite)
+    write_codes(out, blocks(), rows, hasher.n_bits_, made_by, overwrite=overwrite)
     console.print(f"{rows:,} codes of {hasher.n_bits_} bits: {plain(out)}")
 
 

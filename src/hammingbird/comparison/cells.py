@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from hammingbird import catalog
 from hammingbird.codes import MAX_BITS, check_n_bits
+from hammingbird.comparison.code import code_of_method
 from hammingbird.comparison.results import Role
 from hammingbird.comparison.task import Task
 from hammingbird.errors import InputError
-from hammingbird.storage import fingerprint, load_folder, save_folder
+from hammingbird.storage import Manifest, fingerprint, load_folder, save_folder
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,23 @@ def plan(
 
 
 def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Codes:
-    """Fit and encode, unless the cell is there and was made with the same parameters."""
+    """Fit, save the model and encode, unless the cell is there.
+
+    A cell is kept if its parameters, all data, the code that made it and its model agree.
+    """
     hasher = catalog.make(cell.method, cell.bits, cell.seed)
     has = hasher.get_params(deep=False)
     catalog.configure(hasher, {name: value for name, value in settings.items() if name in has})
     if settings.get("checkpoint") and "checkpoint" in has:
         hasher.set_params(checkpoint=str(Path(settings["checkpoint"]) / cell.name))
-    parameters = json.loads(json.dumps(hasher.get_params(deep=False)))
-    kept = load_folder(folder, "cell") if folder.exists() else None
-    if kept is None or kept[0].get("parameters") != parameters:
+    made_of = {
+        "parameters": json.loads(json.dumps(hasher.get_params(deep=False))),
+        "data": fingerprint({"rule": task.rule, **task.description}),
+        "code": code_of_method(type(hasher)),
+    }
+    model = folder.parent.parent / "models" / cell.name
+    kept = _kept(folder, model, made_of)
+    if kept is None:
         start = time.perf_counter()
         taught = catalog.get(cell.method).supervision != "none"
         hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
@@ -98,17 +107,18 @@ def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
             np.save(temporary / "query.npy", query)
             np.save(temporary / "query_scores.npy", scores)
 
+        hasher.save(model, overwrite=True)  # first: a cell that is there has its model
         done = {
             "method": cell.method,
             "n_bits": cell.bits,
             "seed": cell.seed,
-            "parameters": parameters,
+            **made_of,
+            "model": fingerprint(load_folder(model, "hasher", verify=False)[0]),
             "seconds": {"fit": fitted - start, "encode": encoded - fitted},
             "history": getattr(hasher, "history_", []),
             "center_distance": getattr(hasher, "center_distance_", None),
         }
         save_folder(folder, "cell", done, write, overwrite=True)
-        hasher.save(folder.parent.parent / "models" / cell.name, overwrite=True)
         kept = load_folder(folder, "cell")
     manifest, path = kept
 
@@ -125,3 +135,13 @@ def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
         history=manifest.get("history", []),
         center_distance=manifest.get("center_distance"),
     )
+
+
+def _kept(folder: Path, model: Path, made_of: Manifest) -> tuple[Manifest, Path] | None:
+    """Return the cell that is there, if it was made of the same and its model is there too."""
+    if not folder.exists() or not model.exists():
+        return None
+    manifest, path = load_folder(folder, "cell")
+    saved, _ = load_folder(model, "hasher", verify=False)
+    same = {**made_of, "model": fingerprint(saved)}
+    return (manifest, path) if {name: manifest.get(name) for name in same} == same else None

@@ -28,7 +28,7 @@ def write_results(
     skipped: list[Record],
     curves: list[Record],
 ) -> dict[str, Any]:
-    """Write both files and ``curves.json``; return what ``results.json`` holds."""
+    """Write ``curves.json``, which holds all, then both files; return the results."""
     results: dict[str, Any] = {
         "schema": SCHEMA,
         "hammingbird": package_version(),
@@ -37,6 +37,8 @@ def write_results(
         "records": records,
         "skipped": skipped,
     }
+    # Results and curves become visible together: whoever draws reads one file.
+    write_json(out / "curves.json", {"schema": SCHEMA, "results": results, "records": curves})
     write_json(out / "results.json", results)
     with replacing(out / "results.csv") as temporary, temporary.open("w", newline="") as stream:
         rows = [_flat(record) for record in results["records"]]
@@ -44,22 +46,19 @@ def write_results(
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
-    write_json(out / "curves.json", {"schema": SCHEMA, "records": curves})
     return results
 
 
 def read_results(out: Path) -> tuple[dict[str, Any], list[Record]]:
     """Return what ``results.json`` holds, and the curves of its records."""
-    found = []
-    for name in ("results.json", "curves.json"):
-        try:
-            content = json.loads((out / name).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise FileError(f"{out / name} cannot be read ({error}): compare again") from error
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise FileError(f"{out / name} is of another version: compare again")
-        found.append(content)
-    return found[0], found[1]["records"]
+    path = out / "curves.json"
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} cannot be read ({error}): compare again") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA or "results" not in content:
+        raise FileError(f"{path} is of another version: compare again")
+    return content["results"], content["records"]
 
 
 class Value(NamedTuple):

@@ -13,13 +13,14 @@ from tqdm import tqdm
 
 from hammingbird import catalog
 from hammingbird.comparison.cells import finish, plan
+from hammingbird.comparison.code import MEASURES, code_fingerprint
 from hammingbird.comparison.examples import store_examples
 from hammingbird.comparison.measure import METRICS, Measures, measure_codes, measure_float
 from hammingbird.comparison.results import Record, write_results
 from hammingbird.comparison.task import Task, as_dataset
 from hammingbird.datasets import Dataset
 from hammingbird.errors import FileError, InputError
-from hammingbird.storage import read_manifest, write_manifest
+from hammingbird.storage import read_manifest, settle, write_manifest
 
 
 def compare(
@@ -43,8 +44,9 @@ def compare(
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
     length. The database is the training part if it is left out. ``metrics`` adds names to the
     default ones; ``parameters`` are set on every method that has them, ``checkpoint`` to a folder
-    per cell. Cells that ``out`` holds already are kept if their method's parameters are still the
-    same, so a stopped run goes on; a folder of other data is refused.
+    per cell. Cells that ``out`` holds already are kept if their method's parameters, every byte of
+    the data and the code of this version are the same, so a stopped run goes on; a folder of other
+    data is refused.
     """
     task = _task(train, query, database, relevance, query_limit, allow_overlap)
     cells = plan(methods, bits, seeds, task.train.X.shape[1])
@@ -89,10 +91,10 @@ def compare(
     if all(record["role"] != "method" for record in records) and skipped:
         raise InputError(f"no method could be run: {skipped[0]['why']}")
     protocol = {**task.protocol, **({"parameters": settings} if settings else {})}
-    results = write_results(out, task.describe(), protocol, records, skipped, curves)
-    store_examples(out, task, results)
     for name in ("report.html", "overview.svg"):  # never old pictures beside new results
         (out / name).unlink(missing_ok=True)
+    results = write_results(out, task.description, protocol, records, skipped, curves)
+    store_examples(out, task, results)
     return results
 
 
@@ -130,11 +132,13 @@ def _check_settings(settings: dict[str, Any], methods: Sequence[str]) -> None:
 def _claim(out: Path, task: Task, settings: dict[str, Any]) -> None:
     """Note in the folder what it compares, or refuse a folder that holds something else."""
     mine = {
-        "data": task.describe(),
+        "data": task.description,
         "relevance": task.rule,
         "allow_overlap": task.allow_overlap,
         "parameters": settings,
     }
+    for folder in (out, out / "cells", out / "models", out / "measures"):
+        settle(folder)
     note = out / "run.json"
     if note.exists():
         theirs = read_manifest(note, "run")
@@ -150,11 +154,12 @@ def _claim(out: Path, task: Task, settings: dict[str, Any]) -> None:
 
 def _measured(out: Path, name: str, task: Task, asked: Sequence[str], measure: Any) -> Measures:
     """Measure, or take what an earlier run measured of the same codes by the same rules."""
-    key = {"metrics": list(asked), "protocol": task.protocol}
+    code = code_fingerprint(*MEASURES)
+    key = {"metrics": list(asked), "protocol": task.protocol, "code": code}
     path = out / "measures" / f"{name}.json"
     if path.exists():
         kept = read_manifest(path, "measures")
-        if kept["key"] == key:
+        if kept.get("key") == key:
             return Measures(
                 metrics=kept["metrics"], asymmetric=kept["asymmetric"], curves=kept["curves"]
             )

@@ -147,22 +147,15 @@ class Task:
             "query_rows_in_database": self.overlap,
         }
 
-    def describe(self) -> dict[str, Any]:
-        """Names, sizes and fingerprints of the three parts."""
-        parts = {"train": self.train, "query": self.query, "database": self.database}
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """Names, sizes and fingerprints of the three parts: every byte of each."""
+        train = _describe(self.train)
         return {
             "name": self.train.name,
-            **{
-                role: {
-                    "name": part.name,
-                    "rows": len(part.X),
-                    "width": part.X.shape[1],
-                    "dtype": str(part.X.dtype),
-                    "fingerprint": fingerprint_rows(part.X),
-                    **({} if part.y is None else {"labels": _fingerprint_labels(part.y)}),
-                }
-                for role, part in parts.items()
-            },
+            "train": train,
+            "query": _describe(self.query),
+            "database": train if self.database is self.train else _describe(self.database),
         }
 
 
@@ -190,6 +183,19 @@ def _parse(rule: str) -> tuple[str, float]:
     if whole or (kind == "percentile" and 0 < number < 100) or rule == "labels":
         return kind, number
     raise InputError(f"relevance must be {RELEVANCE_FORMS}, got {rule!r}")
+
+
+def _describe(part: Dataset) -> dict[str, Any]:
+    images = None if part.images is None else fingerprint_rows(part.images)
+    return {
+        "name": part.name,
+        "rows": len(part.X),
+        "width": part.X.shape[1],
+        "dtype": str(part.X.dtype),
+        "fingerprint": fingerprint_rows(part.X),
+        **({} if images is None else {"images": images}),
+        **({} if part.y is None else {"labels": _fingerprint_labels(part.y)}),
+    }
 
 
 def _fingerprint_labels(y: NDArray[Any]) -> str:

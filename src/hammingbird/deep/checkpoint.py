@@ -53,14 +53,17 @@ class Checkpoints:
         if found is None:
             return None
         manifest, path = found
-        if manifest["run"] != self.run:
+        if manifest.get("run") != self.run:
             raise FileError(
                 f"{path.parent} holds a run with other data or parameters: "
                 "choose another checkpoint"
             )
-        tensors = load_file(path / "state.safetensors")
+        try:
+            tensors, history = load_file(path / "state.safetensors"), manifest["history"]
+        except Exception as error:
+            raise FileError(f"{path} is not a readable checkpoint: {error}") from error
         self._keep(path)
-        return tensors, manifest["history"]
+        return tensors, history
 
     def newest(self) -> tuple[Manifest, Path] | None:
         """Return the newest complete checkpoint, what it is and where."""

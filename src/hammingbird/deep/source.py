@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hammingbird.errors import InputError
-from hammingbird.storage import fingerprint_rows
+from hammingbird.storage import RowsFingerprint, fingerprint_rows
 
 
 class Source(Protocol):
@@ -27,7 +27,7 @@ class Source(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """Return a short name of the data, which other data are unlikely to have."""
+        """Return a short name of the data, which other data do not have."""
         ...
 
 
@@ -47,7 +47,7 @@ class ArraySource:
             yield torch.from_numpy(np.asarray(self.X[index], np.float32))
 
     def fingerprint(self) -> str:
-        """Hash some of the rows."""
+        """Hash every byte of the rows."""
         return fingerprint_rows(self.X)
 
 
@@ -66,8 +66,8 @@ class SomeRows:
         yield from self.source.fetch([self.rows[index] for index in batches])
 
     def fingerprint(self) -> str:
-        """Return the other source's, and how many rows."""
-        return f"{len(self)} of {self.source.fingerprint()}"
+        """Return which rows, and the other source's."""
+        return f"rows {fingerprint_rows(self.rows)} of {self.source.fingerprint()}"
 
 
 class DatasetSource:
@@ -113,8 +113,18 @@ class DatasetSource:
             yield inputs.flatten(1)
 
     def fingerprint(self) -> str:
-        """Number and shape only: a Dataset may change its images at random."""
-        return f"{len(self)} of {self.shape}"
+        """Hash every item, in one pass, without disturbing torch's random numbers.
+
+        Of a Dataset that changes its items at random, hash the arrays and tensors that it holds;
+        where it holds none (files that it opens), only their number and shape are known.
+        """
+        rows = np.arange(len(self))
+        some = rows[:: max(1, len(rows) // 64)]
+        with torch.random.fork_rng([]):
+            if _name(self.fetch([some])) == _name(self.fetch([some])):
+                return _name(self.fetch(np.array_split(rows, range(1024, len(rows), 1024))))
+        held = [fingerprint_rows(array) for array in _held(self.data)]
+        return f"{len(self)} of {self.shape}, changed at random, of {held}"
 
 
 class _Inputs(Dataset[Tensor]):
@@ -134,6 +144,24 @@ def _input(item: Any) -> Tensor:
         item = item[0]
     value = torch.as_tensor(np.asarray(item)) if not isinstance(item, Tensor) else item
     return value.permute(1, 2, 0) if value.ndim == 3 and value.shape[0] in (1, 3, 4) else value
+
+
+def _name(blocks: Iterable[Tensor]) -> str:
+    """Return the fingerprint of inputs [m, d] that come in blocks."""
+    found = RowsFingerprint()
+    for block in blocks:
+        found.update(block.contiguous().view(torch.uint8).numpy())
+    return found.name()
+
+
+def _held(data: Any) -> Iterator[NDArray[Any]]:
+    """Yield the arrays and tensors among the attributes of a Dataset, and of those inside it."""
+    for value in vars(data).values():
+        for part in value if isinstance(value, tuple | list) else [value]:
+            if isinstance(part, np.ndarray | Tensor):
+                yield np.asarray(part)
+            elif isinstance(part, Dataset):
+                yield from _held(part)
 
 
 def is_dataset(X: Any) -> bool:

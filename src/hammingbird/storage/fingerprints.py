@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hammingbird.errors import InputError
+
 BLOCK_BYTES = 1 << 22
 
 
@@ -42,7 +44,7 @@ class RowsFingerprint:
         """Go on with the next rows, however many."""
         like = rows.shape[1:], rows.dtype.str
         if self._like not in (None, like):
-            raise ValueError(f"rows of {like} do not go on rows of {self._like}")
+            raise InputError(f"rows of {like} cannot go on rows of {self._like}")
         self._like = like
         self._rows += len(rows)
         step = max(1, BLOCK_BYTES // max(1, rows.dtype.itemsize * int(np.prod(like[0]))))
