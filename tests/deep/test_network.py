@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 
@@ -62,6 +63,59 @@ def test_models_of_hugging_face_give_their_pooled_output(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", library)
     network = build("hf:org/tiny", nn.Identity(), (8, 8, 3), 5)
     assert network(torch.zeros(2, 3, 8, 8)).shape == (2, 5)
+
+
+def test_a_saved_model_of_hugging_face_is_built_from_what_was_saved(monkeypatch, tmp_path):
+    class Model(nn.Module):
+        def __init__(self, config):
+            super().__init__()
+            self.config = config
+            self.layer = nn.Conv2d(1, config.width, 2)
+
+        def forward(self, images):
+            pooled = self.layer(images).amax(dim=(2, 3))
+            return types.SimpleNamespace(pooler_output=pooled, last_hidden_state=None)
+
+    class Config:
+        def __init__(self, model_type, width, **rest):
+            self.width = width
+
+        def to_json_string(self, use_diff):
+            return json.dumps({"model_type": "tiny", "width": self.width})
+
+    asked = []
+
+    def from_pretrained(name, **options):
+        asked.append(options)
+        if options.get("local_files_only"):
+            raise OSError("not on this machine")
+        return Model(Config("tiny", 3))
+
+    library = types.SimpleNamespace(
+        AutoConfig=types.SimpleNamespace(for_model=Config, from_pretrained=from_pretrained),
+        AutoModel=types.SimpleNamespace(
+            from_config=lambda config, trust_remote_code: Model(config),
+            from_pretrained=from_pretrained,
+        ),
+    )
+    monkeypatch.setitem(sys.modules, "transformers", library)
+    X = np.random.default_rng(0).standard_normal((20, 4, 4, 1)).astype(np.float32)
+    hasher = hb.HashNet(4, backbone="hf:org/tiny", epochs=1, random_state=0)
+    hasher.fit(X, np.arange(20) % 2).save(tmp_path / "model")
+    assert asked == [{}]
+    np.testing.assert_array_equal(hb.load(tmp_path / "model").transform(X), hasher.transform(X))
+    assert asked == [{}]
+    del hasher.backbone_config_
+    hasher.save(tmp_path / "old")
+    with pytest.raises(hb.InputError, match="not looked up on the network"):
+        hb.load(tmp_path / "old").transform(X)
+    assert asked == [{}, {"local_files_only": True}]
+
+
+def test_a_timm_model_of_a_hub_is_not_looked_up_again(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", types.SimpleNamespace(create_model=None))
+    with pytest.raises(hb.InputError, match=r"set_params\(backbone=module\)"):
+        build("timm:hf-hub:org/tiny", nn.Identity(), (8, 8, 3), 5, pretrained=False)
 
 
 @pytest.mark.parametrize(

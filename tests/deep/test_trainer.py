@@ -15,10 +15,12 @@ torch = pytest.importorskip("torch")
 
 from hammingbird.deep import supervision
 from hammingbird.deep.batches import COMPANY, draws_aware, epoch_batches, similar_rows_met
+from hammingbird.deep.checkpoint import Checkpoints
 from hammingbird.deep.hasher import DeepHasher
 from hammingbird.deep.methods.csq import CSQ
 from hammingbird.deep.methods.mihash import MIHash
 from hammingbird.deep.objectives.mutual_information import MutualInformation
+from hammingbird.deep.source import ArraySource, DatasetSource, SomeRows
 from hammingbird.deep.supervision import supervise
 from hammingbird.deep.training import Training
 from hammingbird.targets import Neighbors, Pairs, Triplets, nearest_vectors
@@ -262,3 +264,57 @@ def test_exploding_weights_are_noticed(clusters):
     options = {"optimizer": "sgd", "schedule": "constant", "learning_rate": 1e38}
     with pytest.raises(hb.InputError, match="the network's output became"):
         MIHash(8, random_state=0, epochs=4, **options).fit(*clusters)
+
+
+class Pictures(torch.utils.data.Dataset):
+    """Images with labels, shifted at random if asked."""
+
+    def __init__(self, X, *, shaken=False):
+        self.X, self.shaken = X, shaken
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, row):
+        return self.X[row] + (torch.rand(()) if self.shaken else 0), row % 2
+
+
+@pytest.mark.parametrize("shaken", [False, True])
+def test_every_byte_of_a_dataset_counts(shaken):
+    X = torch.from_numpy(np.random.default_rng(0).standard_normal((3000, 4)))
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    name = DatasetSource(Pictures(X, shaken=shaken)).fingerprint()
+    assert DatasetSource(Pictures(X.clone(), shaken=shaken)).fingerprint() == name
+    assert torch.equal(torch.get_rng_state(), state)
+    other = X.clone()
+    other[1501, 2] += 1
+    assert DatasetSource(Pictures(other, shaken=shaken)).fingerprint() != name
+    inside = torch.utils.data.Subset(Pictures(other, shaken=shaken), range(3000))
+    assert DatasetSource(inside).fingerprint() != name
+
+
+def test_every_row_of_a_part_counts():
+    X = np.random.default_rng(0).standard_normal((9000, 3))
+    rows = np.arange(5000)
+    name = SomeRows(ArraySource(X), rows).fingerprint()
+    assert SomeRows(ArraySource(X), rows + 1).fingerprint() != name
+    other = X.copy()
+    other[1, 0] += 1
+    assert SomeRows(ArraySource(other), rows).fingerprint() != name
+
+
+def test_checkpoints_of_other_data_are_refused_wherever_they_differ(tmp_path):
+    X = np.random.default_rng(0).standard_normal((9000, 3))
+    y = np.arange(9000) % 3
+    settings = {"epochs": 1, "random_state": 0, "checkpoint": str(tmp_path / "run")}
+    MIHash(4, **settings).fit(X, y)
+    X[1, 0] += 1
+    with pytest.raises(hb.FileError, match="other data"):
+        MIHash(4, **settings).fit(X, y)
+
+
+def test_a_checkpoint_written_again_stays(tmp_path):
+    for _ in range(2):
+        Checkpoints(tmp_path, {}).write({"a": torch.zeros(2)}, [{"loss": 1.0}])
+    assert Checkpoints(tmp_path, {}).read()[1] == [{"loss": 1.0}]

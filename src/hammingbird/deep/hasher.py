@@ -18,7 +18,14 @@ from hammingbird.codes import Codes, check_n_bits, pack
 from hammingbird.deep.center_hasher import CenterHasher
 from hammingbird.deep.checkpoint import History
 from hammingbird.deep.export import export_onnx
-from hammingbird.deep.network import FlipAndCrop, Network, Picture, Standardize, build
+from hammingbird.deep.network import (
+    FlipAndCrop,
+    Network,
+    Picture,
+    Standardize,
+    build,
+    saved_config,
+)
 from hammingbird.deep.objective import Objective, Problem
 from hammingbird.deep.relaxations import Identity, Relaxation
 from hammingbird.deep.source import ArraySource, DatasetSource, Source, is_dataset, moments
@@ -158,6 +165,8 @@ class TrainedHasher(CenterHasher):
         self.history_ = trainer.fit(source, supervision)
         self._keep_centers(objective, supervision.classes)
         self._built = network.cpu()
+        if (config := saved_config(network)) is not None:
+            self.backbone_config_ = config
 
     def _problem(
         self, n_rows: int, supervision: Supervision, mean: torch.Tensor, seed: int
@@ -225,7 +234,8 @@ class TrainedHasher(CenterHasher):
             enter = self._enter(torch.zeros(width), torch.ones(()))
             shape = tuple(self.input_shape_)
             backbone = copy.deepcopy(self.backbone)
-            network = build(backbone, enter, shape, self.n_bits_, pretrained=False)
+            config = getattr(self, "backbone_config_", None)
+            network = build(backbone, enter, shape, self.n_bits_, pretrained=False, config=config)
             try:
                 network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
             except RuntimeError as error:
@@ -234,7 +244,7 @@ class TrainedHasher(CenterHasher):
         return network
 
     def _forget(self) -> None:
-        for name in ("_built", "_loaded"):
+        for name in ("_built", "_loaded", "backbone_config_"):
             self.__dict__.pop(name, None)
 
     def _weights(self) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import pairwise
 from typing import Any
@@ -140,15 +141,22 @@ class SmallConvNet(nn.Module):
 
 
 def build(
-    backbone: Any, enter: nn.Module, shape: Shape, n_bits: int, *, pretrained: bool = True
+    backbone: Any,
+    enter: nn.Module,
+    shape: Shape,
+    n_bits: int,
+    *,
+    pretrained: bool = True,
+    config: dict[str, Any] | None = None,
 ) -> Network:
     """Put a network together.
 
     ``backbone`` is None (a linear layer), ``"mlp"``, ``"cnn"``, ``"timm:NAME"``, ``"hf:NAME"`` or a
     module of the user's that maps vectors [m, d] or images [m, c, h, w] to features [m, f].
-    ``pretrained=False`` leaves out the weights of named models, where others follow anyway.
+    ``pretrained=False`` leaves out the weights of named models, where others follow anyway, and
+    never reaches the network: a model of Hugging Face is then built from its ``config``.
     """
-    body = _backbone(backbone, shape, pretrained)
+    body = _backbone(backbone, shape, pretrained, config)
     width = _width(body, shape)
     head = nn.Linear(width, n_bits)
     nn.init.normal_(head.weight, std=math.sqrt(1.0 / width))
@@ -156,7 +164,9 @@ def build(
     return Network(enter, body, head)
 
 
-def _backbone(backbone: Any, shape: Shape, pretrained: bool) -> nn.Module:
+def _backbone(
+    backbone: Any, shape: Shape, pretrained: bool, config: dict[str, Any] | None
+) -> nn.Module:
     if isinstance(backbone, nn.Module):
         return backbone
     if backbone is None:
@@ -171,7 +181,7 @@ def _backbone(backbone: Any, shape: Shape, pretrained: bool) -> nn.Module:
         kind, _, model = backbone.partition(":")
         if kind == "timm":
             return _timm(model, shape, pretrained)
-        return _huggingface(model, pretrained)
+        return _huggingface(model, pretrained, config)
     raise InputError(
         f"backbone must be None, 'mlp', 'cnn', 'timm:NAME', 'hf:NAME' or a torch module, "
         f"got {backbone!r}"
@@ -183,6 +193,11 @@ def _timm(name: str, shape: Shape, pretrained: bool) -> nn.Module:
         import timm
     except ImportError as error:
         raise MissingExtraError("timm", "timm") from error
+    if not pretrained and ":" in name:
+        raise InputError(
+            f"backbone='timm:{name}' would be looked up on the network: give the model itself with "
+            "set_params(backbone=module) before the first use"
+        )
     model: nn.Module = timm.create_model(
         name, pretrained=pretrained, num_classes=0, in_chans=shape[2]
     )
@@ -202,14 +217,33 @@ class _Pooled(nn.Module):
         return found.last_hidden_state[:, 0] if pooled is None else pooled.flatten(1)
 
 
-def _huggingface(name: str, pretrained: bool) -> nn.Module:
+def _huggingface(name: str, pretrained: bool, config: dict[str, Any] | None) -> nn.Module:
     try:
         from transformers import AutoConfig, AutoModel
     except ImportError as error:
         raise MissingExtraError("transformers", "hf") from error
     if pretrained:
         return _Pooled(AutoModel.from_pretrained(name))
-    return _Pooled(AutoModel.from_config(AutoConfig.from_pretrained(name)))
+    try:
+        if config is None:  # saved by an earlier version: what lies on this machine, if it does
+            offline = AutoConfig.from_pretrained(name, local_files_only=True)
+        else:
+            offline = AutoConfig.for_model(**{**config, "use_pretrained_backbone": False})
+        return _Pooled(AutoModel.from_config(offline, trust_remote_code=False))
+    except Exception as error:
+        raise InputError(
+            f"'hf:{name}' cannot be built from what was saved and is not looked up on the network "
+            f"({error}): train it again with this version"
+        ) from error
+
+
+def saved_config(network: Network) -> dict[str, Any] | None:
+    """Return what a model of Hugging Face is built from offline, as JSON; None of other models."""
+    if not isinstance(network.backbone, _Pooled):
+        return None
+    config: Any = network.backbone.model.config
+    described: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+    return described
 
 
 @torch.no_grad()

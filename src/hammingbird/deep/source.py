@@ -123,8 +123,9 @@ class DatasetSource:
         with torch.random.fork_rng([]):
             if _name(self.fetch([some])) == _name(self.fetch([some])):
                 return _name(self.fetch(np.array_split(rows, range(1024, len(rows), 1024))))
+            shape = self.shape
         held = [fingerprint_rows(array) for array in _held(self.data)]
-        return f"{len(self)} of {self.shape}, changed at random, of {held}"
+        return f"{len(self)} of {shape}, changed at random, of {held}"
 
 
 class _Inputs(Dataset[Tensor]):
