@@ -10,7 +10,7 @@ from hammingbird.decoder import LinearDecoder
 from hammingbird.deep.network import Network
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.gaussian_reconstruction import GaussianReconstruction
-from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
+from hammingbird.deep.objectives.pair_labels import PairLabels
 from hammingbird.deep.paper import PaperMethod
 from hammingbird.deep.relaxations import DoublyStochastic, Relaxation
 from hammingbird.deep.source import Source
@@ -28,7 +28,11 @@ class DeepSGH(PaperMethod, LinearDecoder):
     ----------
     supervision
         Weight, in nats per vector, of the mean likelihood of known pairs (D.2). ``y`` is then
-        labels, label sets, Pairs or Neighbors, and may be partial.
+        labels, label sets, Pairs or Neighbors, and may be partial. The paper gives no weight.
+    pair_scale, balanced
+        Of the pairs' inner products, and whether similar pairs weigh as much as dissimilar ones:
+        see :class:`~hammingbird.deep.objectives.pair_labels.PairLabels`. Pairs are likely by codes
+        in {-1, +1} whatever ``values`` says.
     scale
         Model the scale of each sample by latent variables (D.1).
     """
@@ -54,6 +58,8 @@ class DeepSGH(PaperMethod, LinearDecoder):
         learned_prior: bool = False,
         scale: bool = False,
         supervision: float = 0.0,
+        pair_scale: float | None = 1.0,
+        balanced: bool = False,
         **training: Any,
     ) -> None:
         super().__init__(n_bits, **training)
@@ -64,6 +70,8 @@ class DeepSGH(PaperMethod, LinearDecoder):
         self.learned_prior = learned_prior
         self.scale = scale
         self.supervision = supervision
+        self.pair_scale = pair_scale
+        self.balanced = balanced
 
     def _parts(self) -> tuple[Objective, Relaxation]:
         self._reconstruction = GaussianReconstruction(
@@ -73,8 +81,14 @@ class DeepSGH(PaperMethod, LinearDecoder):
             learned_prior=self.learned_prior,
             scale=self.scale,
         )
-        pairs = self.supervision * PairwiseLikelihood(balanced=True)
-        return self._reconstruction + pairs, DoublyStochastic(noise=self.stochastic)
+        pairs = PairLabels(
+            self.pair_scale,
+            balanced=self.balanced,
+            derivative=self.derivative,  # type: ignore[arg-type]
+        )
+        return self._reconstruction + self.supervision * pairs, DoublyStochastic(
+            noise=self.stochastic
+        )
 
     def _supervise(self, source: Source, y: Any) -> Supervision:
         if self.supervision < 0 or (self.supervision and y is None):
