@@ -11,7 +11,11 @@ torch = pytest.importorskip("torch")
 from hammingbird import InputError
 from hammingbird.deep.objective import Batch, Problem
 from hammingbird.deep.objectives.balance import Balance
-from hammingbird.deep.objectives.cauchy import CauchyLikelihood, CauchyQuantization
+from hammingbird.deep.objectives.cauchy import (
+    EPSILON,
+    CauchyLikelihood,
+    CauchyQuantization,
+)
 from hammingbird.deep.objectives.classification import Classification
 from hammingbird.deep.objectives.cosine_matching import CosineMatching
 from hammingbird.deep.objectives.ranking import RankingHinge, WeightedTriplets
@@ -160,7 +164,7 @@ class TestCauchy:
                 if shared(y, i, j):
                     near.append(math.log(d / gamma) + math.log(1 + gamma / d))
                 else:
-                    far.append(math.log(1 + gamma / d))
+                    far.append(math.log(1 + gamma / (d + EPSILON)))
         return (mean(near) + mean(far)) / 2 if balanced else mean(near + far)
 
     @pytest.mark.parametrize("balanced", [True, False])
@@ -183,6 +187,33 @@ class TestCauchy:
         value.backward()
         assert torch.isfinite(value)
         assert torch.isfinite(codes.grad).all()
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    @pytest.mark.parametrize("d", [0.0, 1e-6, 1e-5, 1e-4, 4e-4, 1e-3, 1.6e-3, 1e-2, 1.0, 20.0])
+    def test_dissimilar_pairs_are_pushed_apart_at_every_distance(self, d, dtype):
+        """The slope by the angle is the one of finite differences, and never attracts."""
+        n_bits = 64
+        angle = 2 * math.asin(math.sqrt(d / n_bits))  # d = K / 2 (1 - cos) = K sin(angle / 2)^2
+
+        def loss(angle):
+            d = n_bits * math.sin(angle / 2) ** 2 + EPSILON
+            return math.log1p(20 / d)
+
+        first = torch.ones(n_bits, dtype=torch.float64)
+        across = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(n_bits // 2)
+        second = math.cos(angle) * first + math.sin(angle) * across
+        outputs = torch.stack([first, second]).to(dtype).requires_grad_()
+        rows = torch.arange(2)
+        CauchyLikelihood(20.0)(Batch(outputs, outputs, rows, y=rows)).backward()
+        turn = math.cos(angle) * across - math.sin(angle) * first  # d second / d angle
+        slope = float(outputs.grad[1].double() @ turn)
+        if d == 0:  # the cosine is flat here
+            assert slope == 0
+            return
+        step = 1e-3 * angle
+        expected = (loss(angle + step) - loss(angle - step)) / (2 * step)
+        assert slope == pytest.approx(expected, rel=1e-3 if dtype == torch.float32 else 1e-5)
+        assert slope < 0
 
     def test_gamma_must_be_positive(self):
         with pytest.raises(InputError, match="gamma"):

@@ -12,15 +12,18 @@ from torch.nn.functional import normalize
 from hammingbird.deep.objective import Batch, Needs, Objective
 from hammingbird.errors import InputError
 
-SMALLEST = 1e-3
-"""Least distance of a dissimilar pair inside the logarithm, as in the authors' code."""
+EPSILON = 1e-3
+"""Added to the distance of a dissimilar pair, as in the authors' code: its log stays finite at 0,
+and its slope is negative at every distance."""
 
 
 class CauchyLikelihood(Objective):
     """``s log(1 + d / gamma) + (1 - s) (log(d + gamma) - log d)`` (DCH, Eq. 6).
 
-    ``d = n_bits / 2 (1 - cos(u, u'))``. Averaged over the known pairs of the batch by their
-    weights. The authors' code takes plain squared distances instead of the paper's cosine.
+    ``d = n_bits / 2 (1 - cos(u, u'))``, for dissimilar pairs plus 0.001. Averaged over the known
+    pairs of the batch by their weights. The authors' code takes plain squared distances instead of
+    the paper's cosine. A dissimilar pair is pushed apart at every distance; only where two outputs
+    point exactly the same way is there no push, as the cosine itself is flat there.
 
     Parameters
     ----------
@@ -39,10 +42,11 @@ class CauchyLikelihood(Objective):
     def forward(self, batch: Batch) -> Tensor:
         """Return the weighted mean over known pairs, 0 if there are none."""
         directions = normalize(batch.outputs, eps=1e-6)
-        half = batch.outputs.shape[1] / 2
-        d = half * (1 - directions @ directions.T).clamp(min=0)
+        # |a - b|^2 = 2 (1 - cos) of unit vectors; 1 - cos itself would be rounded to 0 below 1e-7.
+        apart = torch.cdist(directions, directions, compute_mode="donot_use_mm_for_euclid_dist")
+        d = batch.outputs.shape[1] / 4 * apart.square()
         near = torch.log1p(d / self.gamma)
-        far = (d + self.gamma).log() - d.clamp(min=SMALLEST).log()
+        far = torch.log1p(self.gamma / (d + EPSILON))
         positive, negative = batch.positive.to(d.dtype), batch.negative.to(d.dtype)
         if self.balanced:
             positive = positive / positive.sum().clamp(min=1)
