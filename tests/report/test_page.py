@@ -9,7 +9,7 @@ import pytest
 from hammingbird.comparison.examples import ExampleRow, Examples
 from hammingbird.errors import HammingbirdError, InputError, MissingExtraError
 from hammingbird.report.content import Content
-from hammingbird.report.figures import save_overview
+from hammingbird.report.overview import save_overview
 from hammingbird.report.page import write_page
 from hammingbird.report.pictures import PAGE_BYTES
 from hammingbird.report.words import headline, tie_warnings

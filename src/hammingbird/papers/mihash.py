@@ -79,9 +79,9 @@ ABLATION = Table(
         Row("mihash", (0.768,), {"gamma": 5.0}),
         Row("mihash", (0.749,), {"gamma": 10.0}),
         Row("mihash", (0.776,), {"gamma": 20.0}),
-        Row("mihash", (0.771,), {"batch_size": 64}),
-        Row("mihash", (0.765,), {"batch_size": 128}),
-        Row("mihash", (0.791,), {"batch_size": 256}),
-        Row("mihash", (0.783,), {"batch_size": 512}),
+        Row("mihash", (0.771,), {"gamma": 1.0, "batch_size": 64}),
+        Row("mihash", (0.765,), {"gamma": 1.0, "batch_size": 128}),
+        Row("mihash", (0.791,), {"gamma": 1.0, "batch_size": 256}),
+        Row("mihash", (0.783,), {"gamma": 1.0, "batch_size": 512}),
     ),
 )

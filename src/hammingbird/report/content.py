@@ -78,6 +78,11 @@ class Content:
         return found[0].get(name) if found else None
 
 
+def shared_area(relevant: Floats, other: Floats) -> float:
+    """The area that two densities share, 1 if they are alike."""
+    return float(np.minimum(relevant, other).sum())
+
+
 def _styles(rows: Sequence[Row], palette: Palette) -> dict[str, Style]:
     methods = dict.fromkeys(row.method for row in rows if row.role == "method")
     others = dict.fromkeys(row.method for row in rows if row.method not in methods)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +19,9 @@ from hammingbird.report.axes import (
     plot_sample,
     plot_training,
 )
-from hammingbird.report.canvas import LIGHT, Panel, drawing, new_figure
-from hammingbird.report.content import Content, Floats
+from hammingbird.report.canvas import Panel
+from hammingbird.report.content import Content, shared_area
 from hammingbird.report.words import metric_words
-from hammingbird.storage import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,7 +154,7 @@ def _histograms(content: Content) -> Figure:
         if densities is None:
             continue
         relevant, other = densities
-        overlap = _overlap(relevant, other)
+        overlap = shared_area(relevant, other)
         plot = partial(plot_histogram, palette=content.palette, relevant=relevant, other=other)
         groups.setdefault(row.method, []).append(
             Panel(
@@ -177,10 +175,6 @@ def _histograms(content: Content) -> Figure:
         list(groups.items()),
         "small",
     )
-
-
-def _overlap(relevant: Floats, other: Floats) -> float:
-    return float(np.minimum(relevant, other).sum())
 
 
 def _balance(content: Content) -> Figure:
@@ -228,44 +222,3 @@ def _training(content: Content) -> Figure:
         "what is between them is lost by binarising. Longest codes, first seed.",
         list(groups.items()),
     )
-
-
-def save_overview(
-    path: Path, results: Mapping[str, Any], curves: Sequence[Mapping[str, Any]]
-) -> Path:
-    """Save one wide picture on white, PNG or SVG by its ending: quality against bits, distances.
-
-    The distances are those of the longest codes: of the worst method there and of the best.
-    """
-    content = Content(results, curves, LIGHT)
-    measured = {metric for row in content.rows for metric in row.metrics}
-    metric = content.recall if content.recall in measured else "map"
-    longest = content.at(max(content.lengths, default=0))
-    known = [
-        (row, densities)
-        for row in sorted(longest, key=lambda row: row.mean(metric) or 0.0)
-        if (densities := content.densities(row)) is not None
-    ]
-    shown = known[:1] + known[1:][-1:]
-    from matplotlib.lines import Line2D
-
-    with drawing(LIGHT), replacing(path) as temporary:
-        figure = new_figure(1080, 400)
-        figure.set_layout_engine("constrained", w_pad=0.12, wspace=0.03)
-        grid = figure.add_gridspec(max(len(shown), 1), 2 if shown else 1)
-        axes = figure.add_subplot(grid[:, 0])
-        plot_over_bits(axes, content, metric)
-        axes.set_title(metric_words(metric), loc="left", fontsize=12)
-        methods = content.methods
-        samples = [Line2D([], [], **content.styles[method].line()) for method in methods]
-        figure.legend(samples, methods, loc="outside lower left", ncols=len(methods), frameon=False)
-        for place, (row, densities) in enumerate(shown):
-            axes = figure.add_subplot(grid[place, 1])
-            plot_histogram(axes, LIGHT, *densities)
-            title = f"{row.name}: distances overlap by {_overlap(*densities):.2f}"
-            axes.set_title(title, loc="left", fontsize=12)
-            axes.legend(axes.patches, ["relevant pairs", "other pairs"], frameon=False)
-        if shown:
-            axes.set_xlabel("Hamming distance")
-        figure.savefig(temporary, facecolor="white", dpi=144)
-    return path

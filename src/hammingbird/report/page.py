@@ -13,8 +13,9 @@ from hammingbird.comparison.results import read_results
 from hammingbird.errors import MissingExtraError
 from hammingbird.report.canvas import DARK, LIGHT
 from hammingbird.report.content import Content
-from hammingbird.report.figures import figures, legend, save_overview
+from hammingbird.report.figures import figures, legend
 from hammingbird.report.leaderboard import leaderboard
+from hammingbird.report.overview import save_overview
 from hammingbird.report.pictures import gallery
 from hammingbird.report.words import facts, headline, notes, tie_warnings
 from hammingbird.storage import replacing
