@@ -81,7 +81,7 @@ def encode(
     from hammingbird.datasets import shape, stream
     from hammingbird.storage import RowsFingerprint, write_codes
 
-    hasher = catalog.load(model)
+    hasher = catalog.load(model, encode_only=True)
     rows, _ = shape(file, image_size=image_size)
     made_by = catalog.stamp(model)
     vectors = RowsFingerprint()
