@@ -274,6 +274,15 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "deep",
             ),
             Method(
+                "dbdh+",
+                "deep.methods.dbdh:DBDH",
+                "Zheng et al., Neurocomputing 2020",
+                "DBDH with balanced pairs and a gentler scale, for many classes",
+                "labels",
+                "deep",
+                {"balanced": True, "scale": None, "bank": False},
+            ),
+            Method(
                 "greedyhash",
                 "deep.methods.greedyhash:GreedyHash",
                 "Su et al., NeurIPS 2018",

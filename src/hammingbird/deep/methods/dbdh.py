@@ -15,6 +15,10 @@ from hammingbird.deep.relaxations import Relaxation, StraightThrough
 class DBDH(PaperMethod):
     """Pairwise likelihood of exact codes with those of all rows, and balanced bits.
 
+    Exact codes have no small inner products: where nearly all pairs are dissimilar, as with 77
+    classes, the paper's sum is lower for codes that keep all rows apart than for codes that tell
+    the classes. ``dbdh+`` of the catalog balances the pairs of a batch, at a gentler scale.
+
     Parameters
     ----------
     alpha
@@ -24,8 +28,7 @@ class DBDH(PaperMethod):
     clip
         Logits beyond it get no gradient; None lets all through.
     scale
-        Factor of the inner products; the paper's is 1/2. As codes are exact, ``3.2 / n_bits`` keeps
-        long ones from saturating.
+        Factor of the inner products; the paper's is 1/2, None is ``3.2 / n_bits``.
     balanced
         Weight similar and dissimilar pairs equally, as HashNet does; the paper does not.
     bank
@@ -55,5 +58,6 @@ class DBDH(PaperMethod):
         self.bank = bank
 
     def _parts(self) -> tuple[Objective, Relaxation]:
-        likelihood = PairwiseLikelihood(self.scale, balanced=self.balanced, bank=self.bank)
+        scale = 3.2 / self.n_bits_ if self.scale is None else self.scale
+        likelihood = PairwiseLikelihood(scale, balanced=self.balanced, bank=self.bank)
         return likelihood + self.alpha * Balance(self.over), StraightThrough(self.clip)

@@ -26,7 +26,7 @@ class DSDH(PaperMethod):
     refit
         Solve codes and classifier per ``epoch`` over all rows, or per ``batch`` as the authors.
     scale
-        Factor of the inner products; the paper's is 1/2.
+        Factor of the inner products; the paper's is 1/2, None is ``10 / n_bits``.
     balanced
         Weight similar and dissimilar pairs equally, as HashNet does; the paper does not.
     bank
