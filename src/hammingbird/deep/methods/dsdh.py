@@ -33,7 +33,7 @@ class DSDH(PaperMethod):
         Pair the batch with the latest outputs of all rows, as the paper does, or with itself.
     """
 
-    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2, "weight_decay": 1.0}
+    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 3e-2, "weight_decay": 1.0}
 
     def __init__(
         self,
