@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 import hammingbird as hb
 from hammingbird import cli
+from hammingbird.datasets import load
+from hammingbird.storage import fingerprint_rows
 
 
 @pytest.fixture
@@ -69,6 +71,7 @@ def test_fit_encode_search_evaluate_info(files):
     assert values == expected
     assert "ITQ" in run("info", "model")
     assert "msb-first" in run("info", "codes.npy")
+    assert fingerprint_rows(load("train.npz").X) in run("info", "codes.npy")
 
 
 def test_methods_as_json():

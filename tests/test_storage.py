@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,8 +183,8 @@ class TestCodes:
             read_codes(tmp_path / "codes.npy")
 
 
-def save(folder, manifest):
-    save_folder(folder, "hasher", manifest, lambda to: (to / "a").write_bytes(b"a"))
+def save(folder, manifest, **options):
+    save_folder(folder, "hasher", manifest, lambda to: (to / "a").write_bytes(b"a"), **options)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +227,25 @@ def test_a_living_writer_keeps_its_files(tmp_path):
         assert (tmp_path / "a").read_text() == "second"
     assert (tmp_path / "a").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_reader_waits_while_a_folder_is_replaced(tmp_path, monkeypatch):
+    save(tmp_path / "a", {"n_bits": 8})
+    waits = threading.Event()
+    rename, sleep = Path.replace, time.sleep
+
+    def replace_when_missed(self, target):
+        if self.is_dir():
+            read.append(pool.submit(load_folder, tmp_path / "a", "hasher"))
+            assert waits.wait(10)
+        return rename(self, target)
+
+    read = []
+    monkeypatch.setattr(Path, "replace", replace_when_missed)
+    monkeypatch.setattr(time, "sleep", lambda seconds: (waits.set(), sleep(seconds)))
+    with ThreadPoolExecutor(1) as pool:
+        save(tmp_path / "a", {"n_bits": 9}, overwrite=True)
+        assert read[0].result()[0]["n_bits"] == 9
 
 
 def test_what_only_looks_like_a_leftover_stays(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from hammingbird import kernels
 from hammingbird.comparison.task import Task
-from hammingbird.storage import load_folder, save_folder
+from hammingbird.storage import discard, load_folder, save_folder
 
 N_QUERIES = 6
 N_RESULTS = 10
@@ -51,7 +50,7 @@ def store_examples(out: Path, task: Task, results: dict[str, Any]) -> None:
     folder = out / "examples"
     examples = _examples(out, task, results)
     if examples is None:
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)
         return
 
     def write(temporary: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from hammingbird.errors import FileError
-from hammingbird.storage import Manifest, load_folder, save_folder, settle
+from hammingbird.storage import Manifest, discard, load_folder, save_folder, settle
 
 History = list[dict[str, float]]
 """Per epoch the loss, its terms, and what was measured."""
@@ -78,7 +77,7 @@ class Checkpoints:
         """Remove all other checkpoints: older ones, and newer ones that cannot be read."""
         for path in self._epochs():
             if path != newest:
-                shutil.rmtree(path, ignore_errors=True)
+                discard(path)
 
     def _epochs(self) -> list[Path]:
         return sorted(self.folder.glob("epoch-*")) if self.folder and self.folder.is_dir() else []

@@ -11,13 +11,14 @@ from hammingbird.storage.manifests import (
     read_manifest,
     write_manifest,
 )
-from hammingbird.storage.writer import recover, replacing, settle, write_json
+from hammingbird.storage.writer import discard, recover, replacing, settle, write_json
 
 __all__ = [
     "FORMAT",
     "Manifest",
     "RowsFingerprint",
     "describe",
+    "discard",
     "fingerprint",
     "fingerprint_rows",
     "load_folder",

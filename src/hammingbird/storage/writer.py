@@ -67,6 +67,18 @@ def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
             os.close(lock)
 
 
+def discard(path: Path) -> None:
+    """Remove a folder, if it is there: until it is gone it is whole."""
+    if path.exists():
+        holder, lock = _hold(path)
+        try:
+            with suppress(FileNotFoundError):  # another was faster
+                path.rename(_old(holder, path))
+        finally:
+            _undo_and_remove(holder, path)
+            os.close(lock)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, readable by people, through a temporary name."""
     with replacing(path) as temporary:
