@@ -1,4 +1,4 @@
-.PHONY: install test lint format docs bench
+.PHONY: install test sanitize lint format docs bench
 
 install:
 	python3 -m venv .venv
@@ -6,6 +6,15 @@ install:
 
 test:
 	.venv/bin/python -m pytest -n auto
+
+# The kernels' tests under AddressSanitizer and UBSan (GCC), at every instruction set of this machine.
+sanitize:
+	rm -rf build/sanitize
+	.venv/bin/pip install -q --no-deps --target build/sanitize -C cmake.define.HAMMINGBIRD_SANITIZE=ON .
+	grep -q __asan_report build/sanitize/hammingbird/kernels/_native*.so
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	PYTHONPATH=build/sanitize .venv/bin/python -m pytest -s tests/kernels
 
 lint:
 	.venv/bin/ruff check .
