@@ -11,7 +11,7 @@ from hammingbird.deep.network import Network
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.distillation import NeighborDistillation
 from hammingbird.deep.objectives.prefixes import Prefixes
-from hammingbird.deep.paper import PaperMethod
+from hammingbird.deep.prefix import BitScalable
 from hammingbird.deep.relaxations import Relaxation, StraightThrough
 from hammingbird.deep.source import SomeRows, Source
 from hammingbird.deep.start import nearest_rows, start_from_components
@@ -20,7 +20,7 @@ from hammingbird.errors import InputError
 from hammingbird.targets import Neighbors
 
 
-class DistilledHash(PaperMethod):
+class DistilledHash(BitScalable):
     """Codes whose order of neighbours is that of the float vectors; needs no labels.
 
     Batches hold rows with their nearest neighbours. A linear layer starts from iterative
@@ -37,7 +37,8 @@ class DistilledHash(PaperMethod):
         Learn from this many evenly spaced rows at most: finding neighbours takes time quadratic in
         it, and room for these rows.
     prefixes
-        Shorter lengths that the first bits of a code are to serve as well, such as (16, 32).
+        Shorter lengths that the first bits of a code are to serve as well, such as (16, 32);
+        ``prefix`` gives their hashers.
     """
 
     supervised = False
