@@ -38,7 +38,7 @@ def method(request):
 def make(method, n_bits=None, random_state=0):
     """Build a hasher that is quick to fit: a few steps are enough for the contract."""
     hasher = method.make(n_bits, random_state)
-    few = {"epochs": 2, "max_iter": 20, "pretraining": 20}
+    few = {"epochs": 2, "max_iter": 20, "pretraining": 20, "n_layers": 3}
     return hasher.set_params(**{k: v for k, v in few.items() if k in hasher.get_params()})
 
 

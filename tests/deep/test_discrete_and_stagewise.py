@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 import hammingbird as hb
 from hammingbird import InputError
+from hammingbird.deep.layerwise import Layers
 from hammingbird.deep.methods.cnnh import CNNH
 from hammingbird.deep.methods.dbdh import DBDH
 from hammingbird.deep.methods.dsdh import DSDH
@@ -290,7 +291,59 @@ def test_targets_go_by_row_number(hasher):
     assert found["map"] > 0.9
 
 
+def slow_objective(layers, codes):
+    """What the layers lower, layer by layer from its formula, in double precision."""
+    h, total = layers.X.double().numpy(), 0.0
+    for i, weights in enumerate(layers.weights):
+        W, bias = weights[:-1].double().numpy(), weights[-1].double().numpy()
+        target = (codes if i == layers.n_layers else layers.activations[i]).double().numpy()
+        prior = np.eye(len(W)) if 0 < i < layers.n_layers else 0.0
+        error = ((target - h @ W - bias) ** 2).sum()
+        error += layers.ridge * len(h) * ((W - prior) ** 2).sum()
+        total += layers.coupling ** (i - layers.n_layers) * error
+        h = np.maximum(target, 0)
+    return total
+
+
 class TestVDSH:
+    @pytest.mark.parametrize("coupling", [1.0, 100.0])
+    def test_no_block_raises_the_objective(self, clusters, monkeypatch, coupling):
+        """Nor does a sweep raise that of the net itself, whose activations are its own."""
+        X, y = clusters
+        steps = {"ease": 0, "rest": 0, "fit": 0, "sweep": 0}
+
+        def watch(name):
+            block = getattr(Layers, name)
+
+            def watched(self, *arguments):
+                codes = arguments[-1] if name != "rest" else torch.ones(len(X), 12)
+                before = slow_objective(self, codes)
+                assert self.objective(codes) == pytest.approx(before, rel=1e-4)
+                block(self, *arguments)
+                assert slow_objective(self, codes) <= before * (1 + 1e-5)
+                steps[name] += 1
+
+            monkeypatch.setattr(Layers, name, watched)
+
+        for name in steps:
+            watch(name)
+        VDSH(12, width=24, n_layers=5, sweeps=3, coupling=coupling, random_state=0).fit(X, y)
+        assert steps == {"ease": 15, "rest": 15, "fit": 21, "sweep": 3}
+
+    def test_it_is_stable_when_deep(self):
+        """Sixteen layers still fit the codes, and tell rows apart that were not learned."""
+        rng = np.random.default_rng(0)
+        y = np.arange(600) % 12
+        X = 1.2 * rng.standard_normal((12, 20))[y] + rng.standard_normal((600, 20))
+        found = {}
+        for n_layers in (3, 16):
+            hasher = VDSH(16, width=64, n_layers=n_layers, random_state=0).fit(X[:400], y[:400])
+            found[n_layers] = hb.evaluate(
+                hasher.transform(X[400:]), hasher.transform(X[:400]), n_bits=16,
+                query_labels=y[400:], database_labels=y[:400], metrics=["map"],
+            )["map"]  # fmt: skip
+        assert found[16] > found[3] - 0.03, found
+
     def test_saves_and_loads(self, clusters, tmp_path):
         X, y = clusters
         hasher = VDSH(12, width=32, n_layers=1, random_state=0).fit(X, y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from hammingbird.centers import Kind
 from hammingbird.deep.center_hasher import CenterHasher
+from hammingbird.deep.layerwise import Layers
 from hammingbird.deep.objective import Batch, Objective, Problem
 from hammingbird.deep.objectives.discrete import cyclic_descent, indicator, ridge_regression
 from hammingbird.deep.objectives.posterior import CodePosterior
@@ -28,19 +28,24 @@ SURROGATE_EPOCHS = 3
 class VDSH(CenterHasher):
     """Codes that give the class linearly, and a deep net that gives the codes, by turns.
 
-    Every layer has auxiliary activations Z next to its outputs, so that each weight matrix is one
-    ridge regression and nothing is propagated back; a sweep goes from the codes (discrete cyclic
-    coordinate descent) down to the first layer. The paper does not print all of its penalties:
-    those here are equal for all layers. The layers' activations of all rows are held in memory.
+    Every layer has auxiliary activations next to its outputs, so that each weight matrix is one
+    ridge regression and nothing is propagated back. A sweep solves the codes B by discrete cyclic
+    coordinate descent on ``|B - scores|^2 + mu |Y - B V|^2``, then eases the activations from the
+    top down and fits the layers from the bottom up: see
+    :class:`~hammingbird.deep.layerwise.Layers` for what that lowers, and how deep nets stay stable.
+    The paper does not print all of its penalties: those here are equal for all layers. The layers'
+    activations of all rows are held in memory.
 
     Parameters
     ----------
     n_layers, width
-        Hidden layers of rectified units; the paper has 16 and more of 1,024.
+        Hidden layers of rectified units; the paper has 16 and more of 1,024. Time and memory grow
+        with the layers.
     sweeps
         Sweeps.
     coupling
-        How strongly the layer above pulls the activations, against what the layer below gives.
+        How strongly the layer above pulls the activations, against what the layer below gives. With
+        1, little of a pull comes to the lower ones of many layers, and they hardly learn.
     mu
         Weight of the classification ``|Y - B V|^2`` against ``|B - scores|^2``.
     ridge
@@ -59,10 +64,10 @@ class VDSH(CenterHasher):
         self,
         n_bits: int = 64,
         *,
-        n_layers: int = 3,
+        n_layers: int = 16,
         width: int = 512,
         sweeps: int = 2,
-        coupling: float = 1.0,
+        coupling: float = 100.0,
         mu: float = 10.0,
         ridge: float = 1e-2,
         posterior: Literal["added", "instead", "untrained"] | None = None,
@@ -124,39 +129,15 @@ class VDSH(CenterHasher):
         """Return the weights of all layers, each with its bias as the last row."""
         assert problem.y is not None
         labels = indicator(problem.y, problem.n_classes).float()
-        sizes = [X.shape[1], *[self.width] * self.n_layers]
-        layers = [
-            torch.cat([torch.randn(a, b) * (2 / a) ** 0.5, torch.zeros(1, b)])
-            for a, b in pairwise(sizes)
-        ]
-        activations = _forward(X, layers)
+        layers = Layers(
+            X, self.n_layers, self.width, problem.n_bits,
+            coupling=self.coupling, ridge=self.ridge,
+        )  # fmt: skip
         codes = sign(torch.randn(len(X), problem.n_bits))
-        scores = torch.zeros_like(codes)
-        top = layers[-1]
         for _ in tqdm(range(self.sweeps), desc="VDSH", unit="sweep", leave=False, disable=None):
-            codes = self._codes(codes, scores, labels, plug_in, problem)
-            top = _ridge(activations[-1], codes, self.ridge)
-            above, target = top, codes
-            for i in reversed(range(len(layers))):
-                below = X if i == 0 else activations[i - 1]
-                plain = _affine(below, layers[i])
-                eased = self._ease(plain.clamp(min=0), above, target)
-                # A unit that should be off may stay as far below zero as it is.
-                target = torch.where(eased > 0, eased, plain.clamp(max=0))
-                layers[i] = _ridge(below, target, self.ridge)
-                above = layers[i]
-            activations = _forward(X, layers)
-            top = _ridge(activations[-1], codes, self.ridge)
-            scores = _affine(activations[-1], top)
-        return [*layers, top]
-
-    def _ease(self, outputs: Tensor, above: Tensor, target: Tensor) -> Tensor:
-        """Activations between what the layer gives and what the next one would like."""
-        W, bias = above[:-1], above[-1]
-        system = torch.eye(len(W)) + self.coupling * W @ W.T
-        wish = outputs + self.coupling * (target - bias) @ W.T
-        eased: Tensor = torch.linalg.solve(system, wish.T).T.clamp(min=0)
-        return eased
+            codes = self._codes(codes, layers.scores(), labels, plug_in, problem)
+            layers.sweep(codes)
+        return layers.weights
 
     def _codes(
         self,
@@ -218,22 +199,3 @@ def _pull(plug_in: CodePosterior, scores: Tensor, problem: Problem) -> Tensor:
     )
     (gradient,) = torch.autograd.grad(total, scores)
     return gradient
-
-
-def _forward(X: Tensor, layers: list[Tensor]) -> list[Tensor]:
-    activations = []
-    for weights in layers:
-        X = _affine(X, weights).clamp(min=0)
-        activations.append(X)
-    return activations
-
-
-def _affine(X: Tensor, weights: Tensor) -> Tensor:
-    return X @ weights[:-1] + weights[-1]
-
-
-def _ridge(X: Tensor, Y: Tensor, ridge: float) -> Tensor:
-    """Ridge regression with a free bias, [d + 1, k]; the penalty grows with the rows."""
-    mean_X, mean_Y = X.mean(dim=0), Y.mean(dim=0)
-    W = ridge_regression(X - mean_X, Y - mean_Y, ridge * len(X))
-    return torch.cat([W, (mean_Y - mean_X @ W)[None]])
