@@ -196,9 +196,9 @@ def _json(content: bytes, rng: random.Random) -> bytes:
         return b"[" * 100_000
 
 
-def _nodes(node: Any) -> Any:
+def _nodes(node: Any, depth: int = 9) -> Any:
     keys = node.keys() if isinstance(node, dict) else range(len(node))
     for key in list(keys):
         yield node, key
-        if isinstance(node[key], dict | list):
-            yield from _nodes(node[key])
+        if isinstance(node[key], dict | list) and depth:
+            yield from _nodes(node[key], depth - 1)

@@ -92,6 +92,7 @@ def main() -> None:
     faulthandler.enable()
     if sys.platform == "linux":
         limit_memory()
+    print("ready", file=answers, flush=True)
     for line in sys.stdin:
         try:
             open_case(json.loads(line))
