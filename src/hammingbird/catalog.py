@@ -171,6 +171,15 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 {"continuation": False},
             ),
             Method(
+                "hashnet-fixed",
+                "deep.methods.hashnet:HashNet",
+                "Cao et al., ICCV 2017",
+                "HashNet with tanh(3 z), no stages",
+                "labels",
+                "deep",
+                {"continuation": False, "steepness": 3.0},
+            ),
+            Method(
                 "mihash",
                 "deep.methods.mihash:MIHash",
                 "Cakir et al., TPAMI 2019",

@@ -11,7 +11,14 @@ import torch
 
 import hammingbird as hb
 from hammingbird.deep import relaxations
-from hammingbird.deep.relaxations import Continuation, Relaxation, Sigmoid, StraightThrough, sign
+from hammingbird.deep.relaxations import (
+    Continuation,
+    Relaxation,
+    Sigmoid,
+    StraightThrough,
+    Tanh,
+    sign,
+)
 
 pytestmark = pytest.mark.deep
 
@@ -37,18 +44,24 @@ def test_the_sign_agrees_with_packed_codes():
     np.testing.assert_array_equal(sign(values).numpy(), hb.unpack(hb.pack(values.numpy()), 8))
 
 
-def test_continuation_ends_in_the_sign_to_float_precision():
+def test_continuation_steepens_in_stages_and_slows_the_steps():
     relaxation = Continuation()
-    logits = torch.tensor([[1e-3, -2.0, 0.5, 0.0]])
+    logits = torch.randn(5, 3)
     torch.testing.assert_close(relaxation(logits), torch.tanh(logits))
-    betas = []
-    for progress in (0.0, 0.5, 0.9, 0.99, 1 - 1e-9):
-        relaxation.anneal(progress)
-        betas.append(relaxation.beta)
-    assert betas == sorted(betas)
-    assert torch.equal(relaxation(logits)[:, :3], sign(logits)[:, :3])
+    found = []
+    for epoch in range(64):
+        relaxation.anneal(epoch / 64)
+        found.append((relaxation.beta, relaxation.pace))
+    assert found == [(beta, 1 / beta) for beta in relaxations.BETAS for _ in range(8)]
     relaxation.anneal(1.0)
-    assert torch.equal(relaxation(logits), sign(logits))
+    assert torch.equal(sign(relaxation(logits)), sign(logits))  # Theorem 1
+    steep = logits.abs() > 0.01
+    assert torch.equal(relaxation(logits)[steep], sign(logits)[steep])
+    for count in range(1, 60):  # no stage is missed for the sake of a rounded share
+        relaxation = Continuation(range(1, count + 1))
+        for stage in range(count):
+            relaxation.anneal(stage / count)
+            assert relaxation.beta == stage + 1
 
 
 def test_straight_through_is_the_sign_exactly_and_clips_the_gradient():
@@ -65,7 +78,15 @@ def test_sigmoid_is_the_papers_formula():
 
 
 @pytest.mark.parametrize(
-    "bad", [lambda: Sigmoid(0.0), lambda: Continuation(-1.0), lambda: StraightThrough(0.0)]
+    "bad",
+    [
+        lambda: Sigmoid(0.0),
+        lambda: Tanh(-1.0),
+        lambda: Continuation([0.0, 1.0]),
+        lambda: Continuation([]),
+        lambda: Continuation([1.0, 2.0, 2.0]),
+        lambda: StraightThrough(0.0),
+    ],
 )
 def test_bad_parameters_are_refused(bad):
     with pytest.raises(hb.InputError, match="must be positive"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from hammingbird.errors import InputError
+
+BETAS = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0, 1024.0)
+"""Doubled while the layer can follow by smaller logits, then four times as steep."""
 
 
 def sign(logits: Tensor) -> Tensor:
@@ -17,6 +20,11 @@ def sign(logits: Tensor) -> Tensor:
 
 class Relaxation(nn.Module):
     """Turns logits into codes in [-1, 1] while training; the codes of a fitted hasher are signs."""
+
+    stages: int = 1
+    """Equal parts of the training, each with a learning-rate schedule of its own."""
+    pace: float = 1.0
+    """What the learning rate is multiplied by."""
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Return relaxed codes."""
@@ -40,11 +48,17 @@ class Identity(Relaxation):
 
 
 class Tanh(Relaxation):
-    """``tanh(logits)``: HashNet without continuation (HashNet-sgn)."""
+    """``tanh(steepness z)``: HashNet without continuation (HashNet-sgn)."""
+
+    def __init__(self, steepness: float = 1.0) -> None:
+        super().__init__()
+        if steepness <= 0:
+            raise InputError(f"steepness must be positive, got {steepness}")
+        self.steepness = steepness
 
     def forward(self, logits: Tensor) -> Tensor:
         """Return the hyperbolic tangent."""
-        return torch.tanh(logits)
+        return torch.tanh(self.steepness * logits)
 
 
 class Sigmoid(Relaxation):
@@ -62,27 +76,33 @@ class Sigmoid(Relaxation):
 
 
 class Continuation(Relaxation):
-    """``tanh(beta z)`` with beta from 1 to infinity: the sign itself at the end (HashNet, Alg. 1).
+    """``tanh(beta z)`` in stages of growing beta; after the last comes the sign (HashNet, Alg. 1).
 
-    ``beta = (1 - progress) ** -power``. The authors' code stops at 7.1; the paper goes to infinity,
-    and so does this one with the last step.
+    The learning rate is divided by beta: a step of the weights moves ``beta z`` beta times as far.
+    At 1024 the loss of the signs still falls on our data, and J is within 1 % of it.
+
+    Parameters
+    ----------
+    betas
+        Beta of each stage, growing.
     """
 
-    def __init__(self, power: float = 0.5) -> None:
+    def __init__(self, betas: Sequence[float] = BETAS) -> None:
         super().__init__()
-        if power <= 0:
-            raise InputError(f"power must be positive, got {power}")
-        self.power = power
-        self.beta = 1.0
+        self.betas = [float(beta) for beta in betas]
+        if not self.betas or self.betas[0] <= 0 or sorted(set(self.betas)) != self.betas:
+            raise InputError(f"betas must be positive and grow, got {betas}")
+        self.stages = len(self.betas)
+        self.beta = self.betas[0]
 
     def anneal(self, progress: float) -> None:
-        """Raise beta."""
-        left = max(0.0, 1.0 - progress)
-        self.beta = left**-self.power if left else math.inf
+        """Take the beta of the stage in which the training is."""
+        self.beta = self.betas[min(int(progress * self.stages + 1e-9), self.stages - 1)]
+        self.pace = 1 / self.beta
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Return ``tanh(beta z)``, or the sign where beta is infinite."""
-        return sign(logits) if math.isinf(self.beta) else torch.tanh(self.beta * logits)
+        """Return ``tanh(beta z)``."""
+        return torch.tanh(self.beta * logits)
 
 
 class StraightThrough(Relaxation):

@@ -21,6 +21,7 @@ from hammingbird.deep.objective import Batch, Objective
 from hammingbird.deep.processes import Processes
 from hammingbird.deep.relaxations import Relaxation, sign
 from hammingbird.deep.source import Source
+from hammingbird.deep.stages import Stages, report
 from hammingbird.deep.supervision import Supervision
 from hammingbird.deep.training import Training
 from hammingbird.errors import InputError
@@ -56,6 +57,7 @@ class Trainer:
         self.optimizer = _optimizer(self.network, objective, training)
         wrapped = self.processes.wrap(self.network)
         self.run: Any = torch.compile(wrapped) if training.compile else wrapped
+        self.stages = Stages(training.epochs, relaxation.stages)
         self.history: History = []
         self.best: dict[str, Tensor] | None = None
 
@@ -80,15 +82,17 @@ class Trainer:
         )
         with torch.random.fork_rng(devices), progress as bar:
             for epoch in range(start, training.epochs):
+                if self._converged(self.stages.of(epoch)):
+                    continue
                 record = self._epoch(epoch, rows)
                 self.history.append(record)
-                bar.update()
+                bar.update(epoch + 1 - bar.n)
                 bar.set_postfix({"loss": f"{record['loss']:.4g}", "L": f"{record['L']:.4g}"})
                 self._keep_best(bool(len(held_out)))
                 if self.processes.rank == 0:
                     self.checkpoints.write(self._state(), self.history)
-                if self._out_of_patience():
-                    break
+        if self.stages.count > 1 and self.processes.rank == 0:
+            report(self.name, self.history)
         if self.best is not None:
             self.network.load_state_dict(_part(self.best, "network"))
             self.objective.load_state_dict(_part(self.best, "objective"))
@@ -96,6 +100,8 @@ class Trainer:
         return self.history
 
     def _epoch(self, epoch: int, rows: NDArray[np.int64]) -> dict[str, float]:
+        stage = self.stages.of(epoch)
+        began = self._began(epoch, stage)
         rng = np.random.default_rng([self.seed, epoch])
         torch.manual_seed(int(rng.integers(2**62)))
         draws = epoch_batches(
@@ -104,11 +110,12 @@ class Trainer:
         self.network.train()
         self.objective.train()
         totals: dict[str, float] = {}
-        rate = 0.0
+        rates = 0.0
         for step, batch_of in enumerate(self._inputs(draws)):
-            progress = (epoch + step / len(draws)) / self.training.epochs
-            self.relaxation.anneal(progress)
-            rate = self.training.rate(progress)
+            done = self.stages.done(stage, epoch + step / len(draws))
+            self.relaxation.anneal((stage + done) / self.stages.count)
+            rate = self.training.rate(done) * self.relaxation.pace
+            rates += rate / len(draws)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
             loss, values = self._losses(self._batch(*batch_of))
@@ -118,7 +125,24 @@ class Trainer:
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value / len(draws)
         self.objective.epoch_end()
-        return {"epoch": epoch + 1, **totals, "learning_rate": rate, **self._measure()}
+        return {"epoch": epoch + 1, **totals, "learning_rate": rates, **self._measure(), **began}
+
+    def _began(self, epoch: int, stage: int) -> dict[str, float]:
+        """The stage of an epoch, its beta, and J and L when it began."""
+        if self.stages.count == 1:
+            return {}
+        if self.history and self.history[-1]["stage"] == stage:
+            return {
+                name: self.history[-1][name] for name in ("stage", "beta", "J_start", "L_start")
+            }
+        self.relaxation.anneal(stage / self.stages.count)
+        measured = self._measure()
+        return {
+            "stage": stage,
+            "beta": float(getattr(self.relaxation, "beta", 1.0)),
+            "J_start": measured["J"],
+            "L_start": measured["L"],
+        }
 
     def _inputs(self, draws: list[Draw]) -> Iterator[tuple[Draw, Tensor]]:
         share = self.processes.share if self.network.training else np.asarray
@@ -170,10 +194,8 @@ class Trainer:
     def _measure(self) -> dict[str, float]:
         """J and L (HashNet, Fig. 7): the loss of the probe before and after the sign.
 
-        J is taken at the sharpness that the next epoch starts with; at the end it is the sign's.
+        J is taken with the relaxation as it was trained last, at its stage's own beta.
         """
-        beta = getattr(self.relaxation, "beta", None)
-        self.relaxation.anneal((len(self.history) + 1) / self.training.epochs)
         self.network.eval()
         self.objective.eval()
         relaxed: list[float] = []
@@ -183,8 +205,7 @@ class Trainer:
             after = replace(before, outputs=sign(before.logits))
             for losses, batch in ((relaxed, before), (signed, after)):
                 losses.append(self._losses(batch)[1]["loss"])
-        record = {"J": float(np.mean(relaxed)), "L": float(np.mean(signed))}
-        return record if beta is None else {**record, "beta": float(beta)}
+        return {"J": float(np.mean(relaxed)), "L": float(np.mean(signed))}
 
     def _split(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         order = np.random.default_rng([self.seed, 1 << 40]).permutation(n)
@@ -239,7 +260,7 @@ class Trainer:
             state.setdefault(int(number), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        return len(self.history)
+        return int(self.history[-1]["epoch"])
 
     def _describe(self, source: Source, supervision: Supervision) -> dict[str, Any]:
         """What must be equal for a run to go on from another's checkpoint."""
@@ -255,11 +276,12 @@ class Trainer:
             "torch": torch.__version__,
         }
 
-    def _out_of_patience(self) -> bool:
+    def _converged(self, stage: int) -> bool:
+        """Whether the stage has gone on for ``patience`` epochs without a better loss."""
         if self.training.patience is None:
             return False
-        losses = [record["L"] for record in self.history]
-        return len(losses) - 1 - int(np.argmin(losses)) >= self.training.patience
+        losses = [record["L"] for record in self.history if record.get("stage", 0) == stage]
+        return len(losses) - 1 - int(np.argmin(losses or [0])) >= self.training.patience
 
 
 def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

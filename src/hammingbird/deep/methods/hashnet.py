@@ -12,7 +12,9 @@ from hammingbird.deep.relaxations import Continuation, Relaxation, Tanh
 
 
 class HashNet(PaperMethod):
-    """Weighted pairwise likelihood of ``tanh(beta z)``, whose beta grows until it is the sign.
+    """Weighted pairwise likelihood of ``tanh(beta z)``, beta growing stage by stage (Alg. 1).
+
+    ``history_`` holds for every epoch also its stage and beta, and J and L as the stage began.
 
     Parameters
     ----------
@@ -20,13 +22,19 @@ class HashNet(PaperMethod):
         Weight similar and dissimilar pairs equally; False is HashNet-W.
     continuation
         Let beta grow; False is HashNet-sgn.
+    steepness
+        Beta without continuation.
     similarity
         ``jaccard`` weights similar pairs by the labels they share: HashNet+C.
     scale
         The paper's alpha; None is ``10 / n_bits``, as in the authors' code.
     """
 
-    training_defaults: ClassVar[Mapping[str, Any]] = {"learning_rate": 3e-3, "weight_decay": 10.0}
+    training_defaults: ClassVar[Mapping[str, Any]] = {
+        "epochs": 64,
+        "learning_rate": 3e-3,
+        "weight_decay": 10.0,
+    }
 
     def __init__(
         self,
@@ -34,6 +42,7 @@ class HashNet(PaperMethod):
         *,
         balanced: bool = True,
         continuation: bool = True,
+        steepness: float = 1.0,
         similarity: Literal["equal", "jaccard"] = "equal",
         scale: float | None = None,
         **training: Any,
@@ -41,6 +50,7 @@ class HashNet(PaperMethod):
         super().__init__(n_bits, **training)
         self.balanced = balanced
         self.continuation = continuation
+        self.steepness = steepness
         self.similarity = similarity
         self.scale = scale
 
@@ -48,4 +58,4 @@ class HashNet(PaperMethod):
         objective = PairwiseLikelihood(
             self.scale, balanced=self.balanced, similarity=self.similarity
         )
-        return objective, Continuation() if self.continuation else Tanh()
+        return objective, Continuation() if self.continuation else Tanh(self.steepness)
