@@ -31,8 +31,8 @@ class Row:
 
     method: str
     """Its name in the catalog."""
-    claimed: Numbers
-    """What the paper prints, one number per length."""
+    claimed: Numbers | None
+    """What the paper prints, one number per length; None for a row of ours."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -75,7 +75,9 @@ class Table:
                 "seeds": len(values),
             }
             for row in self.rows
-            for bits, claimed, values in zip(self.bits, row.claimed, found[row.label], strict=True)
+            for bits, claimed, values in zip(
+                self.bits, row.claimed or [None] * len(self.bits), found[row.label], strict=True
+            )
         ]
         taus = [_tau([r for r in records if r["bits"] == bits]) for bits in self.bits]
         content = {
@@ -155,13 +157,13 @@ def as_markdown(table: Table, content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _short(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}".removeprefix("0")
 
 
 def _tau(records: list[dict[str, Any]]) -> float:
     """Kendall's tau of the claimed and the found order; 0 where there is none."""
-    pairs = [(r["claimed"], r["found"]) for r in records if r["seeds"]]
+    pairs = [(r["claimed"], r["found"]) for r in records if r["seeds"] and r["claimed"] is not None]
     if len(pairs) < 2:
         return 0.0
     tau = kendalltau(*zip(*pairs, strict=True)).statistic
@@ -172,7 +174,11 @@ def _lines(table: Table, records: list[dict[str, Any]], key: str) -> list[Line]:
     return [
         Line(
             row.label,
-            [(r["bits"], r[key]) for r in records if r["row"] == row.label and r["seeds"]],
+            [
+                (r["bits"], r[key])
+                for r in records
+                if r["row"] == row.label and r["seeds"] and r[key] is not None
+            ],
             variant=row.method == f"{before}_d",
         )
         for before, row in zip(["", *(row.method for row in table.rows)], table.rows, strict=False)

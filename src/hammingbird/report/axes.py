@@ -189,7 +189,8 @@ def _plot_lines(axes: Axes, x: str, y: str, lines: Sequence[Line], log_x: bool) 
         style = numbered_style(LIGHT, number)
         dash = (0, (4, 1.5)) if line.variant else "solid"
         drawn = style.line(linestyle=dash, markersize=4, linewidth=1.4, label=line.name)
-        axes.plot(*zip(*line.points, strict=True), **drawn)
+        if line.points:
+            axes.plot(*zip(*line.points, strict=True), **drawn)
     axes.set(xlabel=x, ylabel=y)
     places = sorted({place for line in lines for place, _ in line.points})
     if log_x:

@@ -198,13 +198,16 @@ def _balance(content: Content) -> Figure:
     )
 
 
+DRAWN_ELSEWHERE = ("epoch", "loss", "J", "L", "stage", "J_start", "L_start")
+
+
 def _training(content: Content) -> Figure:
     groups: dict[str, list[Panel]] = {}
     for i, row in enumerate(content.at(max(content.lengths, default=0))):
         history = content.first(row, "training")
         if not history:
             continue
-        known = [name for name in history[0] if name not in ("epoch", "loss", "J", "L")]
+        known = [name for name in history[0] if name not in DRAWN_ELSEWHERE]
         shown = [("loss", ["loss"]), *((name.replace("_", " "), [name]) for name in known)]
         shown.insert(1, ("loss before and after the sign", ["J", "L"]))
         for j, (title, names) in enumerate(shown):
