@@ -28,6 +28,9 @@ HOSTS = Table(
         Row("greedyhash_d", (0.631, 0.640, 0.659)),
         Row("csq", (0.646, 0.650, 0.657)),
         Row("csq_d", (0.657, 0.662, 0.664)),
+        Row("hashnet_d+", None),
+        Row("csq+", None),
+        Row("dbdh+", None),
     ),
 )
 
