@@ -68,3 +68,9 @@ def test_scores_need_two_dimensions():
         hb.pack([1.0, 2.0])
     with pytest.raises(hb.InputError, match="equally wide"):
         hb.hamming(np.zeros((1, 2), np.uint8), np.zeros((1, 3), np.uint8))
+
+
+def test_distances_that_do_not_fit_are_refused():
+    assert hb.hamming(np.zeros((1, 8191), np.uint8), np.full((1, 8191), 255, np.uint8)) == 65_528
+    with pytest.raises(hb.InputError, match="8,192 bytes are too wide"):
+        hb.hamming(np.zeros((1, 8192), np.uint8), np.full((1, 8192), 255, np.uint8))

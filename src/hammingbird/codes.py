@@ -59,6 +59,8 @@ def hamming(a: ArrayLike, b: ArrayLike) -> NDArray[np.uint16]:
         raise InputError(
             f"codes must be uint8 and equally wide, got {a.dtype} {a.shape} and {b.dtype} {b.shape}"
         )
+    if a.shape[1] > 8191:
+        raise InputError(f"codes of {a.shape[1]:,} bytes are too wide: distances are up to 65,535")
     distances = np.zeros((len(a), len(b)), np.uint16)
     for byte in range(a.shape[1]):
         distances += np.bitwise_count(a[:, byte, None] ^ b[None, :, byte])
