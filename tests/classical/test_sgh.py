@@ -204,11 +204,13 @@ def bits_of(model):
 
 class TestTraining:
     def test_the_free_energy_falls_and_stays_bounded(self, clusters):
+        """Of drawn bits: what the gradients of the exact derivative are of."""
         X, _ = clusters
         for rho, prior in ((2.0, False), (2.0, True), (None, True)):
             hasher = SGH(
-                8, rho=rho, annealed=False, learned_prior=prior, max_iter=400, random_state=0
-            ).fit(X)
+                8, rho=rho, annealed=False, learned_prior=prior, stochastic=True,
+                max_iter=400, random_state=0,
+            ).fit(X)  # fmt: skip
             energy = hasher.free_energy_
             assert np.isfinite(energy).all()
             assert energy[-50:].mean() < energy[:50].mean()
@@ -342,8 +344,8 @@ class TestDecoder:
         signs = np.c_[hb.unpack(codes, 12), np.ones(len(X))]
         expected = np.linalg.lstsq(signs, X, rcond=None)[0]
         decoder, offset = least_squares_decoder(codes, 12, X, hasher.mean_)
-        np.testing.assert_allclose(decoder, expected[:-1], atol=1e-3)
-        np.testing.assert_allclose(offset, expected[-1], atol=1e-3)
+        # Bits may depend on each other: then the fit is unique, its coefficients are not.
+        np.testing.assert_allclose(signs[:, :-1] @ decoder + offset, signs @ expected, atol=1e-3)
 
 
 def test_adam_is_its_paper():

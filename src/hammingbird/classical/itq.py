@@ -38,7 +38,14 @@ class ITQ(RotatedPCA):
         if self.max_iter < 1:
             raise InputError(f"max_iter must be at least 1, got {self.max_iter}")
         super()._fit(X, y)
-        V = np.concatenate([self._project(chunk.values) for chunk in row_chunks(X)])
+        # Projected in double precision and then rounded, so that the same numbers in another type
+        # give the same V: where bits depend on each other, its last digit decides their rotation.
+        V = np.concatenate(
+            [
+                self._project(np.asarray(chunk.values, np.float64)).astype(np.float32)
+                for chunk in row_chunks(X)
+            ]
+        )
         total = float(np.einsum("ij,ij->", V, V, dtype=np.float64))
         rotation = np.eye(self.n_bits_)
         objective = np.empty(self.max_iter)
@@ -54,14 +61,12 @@ class ITQ(RotatedPCA):
 
 
 def _sign_correlation(
-    V: NDArray[np.floating], rotation: NDArray[np.float64]
+    V: NDArray[np.float32], rotation: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """``V' sign(V R)`` [k, k], summed over chunks so that no second copy of V is kept."""
     k = V.shape[1]
     correlation = np.zeros((k, k))
-    R = rotation.astype(V.dtype)
-    plus, minus = V.dtype.type(1), V.dtype.type(-1)
     for chunk in row_chunks(V):
-        signs = np.where(chunk.values @ R >= 0, plus, minus)
-        correlation += chunk.values.T @ signs
+        values = chunk.values.astype(np.float64)
+        correlation += values.T @ np.where(values @ rotation >= 0, 1.0, -1.0)
     return correlation
