@@ -264,3 +264,17 @@ def test_neighbours_that_are_none(tmp_path, make, message):
         make(file)
     with pytest.raises(FileError, match=message):
         load(tmp_path / "x.h5", part="query")
+
+
+def test_a_chunk_that_stores_nothing_is_not_filled_from_memory(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.create_dataset("train", data=TRAIN, chunks=(10, 6))
+    content = bytearray(path.read_bytes())
+    size, mask, start = (240).to_bytes(4, "little"), bytes(4), (10).to_bytes(8, "little")
+    key = content.index(size + mask + start)  # of the second chunk in the tree of chunks
+    content[key : key + 4] = bytes(4)
+    path.write_bytes(content)
+    for read in (load, lambda path: list(stream(path))):
+        with pytest.raises(FileError, match=r"the chunk of train at \(10, 0\) stores 0 bytes"):
+            read(path)

@@ -120,6 +120,7 @@ def _dataset(path: Path, file: Any, name: str) -> Any:
     if not isinstance(found, h5py.Dataset):
         return None
     _check_storage(path, name, found)
+    _check_chunks(path, name, found)
     return found
 
 
@@ -157,6 +158,25 @@ def _check_storage(path: Path, name: str, values: Any) -> None:
         raise FileError(
             f"{path}: {name} has a type that NumPy lacks ({error}): convert it to float32"
         ) from error
+
+
+def _check_chunks(path: Path, name: str, values: Any) -> None:
+    """Refuse chunks that store too few bytes: HDF5 would fill them with whatever is in memory."""
+    if values.chunks is None or not hasattr(values.id, "chunk_iter"):
+        return
+    whole = int(np.prod(values.chunks, dtype=object)) * values.id.get_type().get_size()
+    every = (1 << values.id.get_create_plist().get_nfilters()) - 1
+
+    def short(chunk: Any) -> Any:
+        packed = chunk.filter_mask & every != every  # a set bit is a packing left out
+        return chunk if not chunk.size or (not packed and chunk.size != whole) else None
+
+    chunk = values.id.chunk_iter(short)
+    if chunk is not None:
+        raise FileError(
+            f"{path} is altered: the chunk of {name} at {chunk.chunk_offset} stores {chunk.size} "
+            f"bytes for {whole}"
+        )
 
 
 def _offset(values: Any) -> int | None:
