@@ -138,7 +138,7 @@ def test_labels_and_label_sets(tmp_path, y, kept):
         (np.array([[0, 2], [1, 0], [0, 0]]), "other than 0 and 1"),
         (np.array([1j, 2, 3]), "labels of type complex128"),
         (np.array([None, 1, 2]), "Python objects, which are never loaded"),
-        (np.full(3, 0x110000, "u4").view("U1"), "the strings of y are damaged"),
+        (np.full(3, 0x110000, "u4").view("U1"), "its strings are damaged"),
         (np.full(3, np.inf, "f2"), "not whole numbers"),
         (np.zeros(3, "i4,i4"), "labels of type"),
     ],

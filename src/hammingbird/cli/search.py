@@ -96,7 +96,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure codes against labels or true neighbours."""
-    from hammingbird.datasets import read_neighbors
+    from hammingbird.datasets import read_labels, read_neighbors
     from hammingbird.evaluation.evaluate import DEFAULT_METRICS
     from hammingbird.evaluation.evaluate import evaluate as run
 
@@ -104,8 +104,8 @@ def evaluate(
     values = run(
         asked,
         database.codes,
-        query_labels=_read_labels(query_labels),
-        database_labels=_read_labels(database_labels),
+        query_labels=None if query_labels is None else read_labels(query_labels),
+        database_labels=None if database_labels is None else read_labels(database_labels),
         neighbors=None if neighbors is None else read_neighbors(neighbors),
         n_bits=database.n_bits,
         metrics=names(metrics) or DEFAULT_METRICS,
@@ -185,23 +185,3 @@ def _read_vectors(path: Path, rows: int) -> Any:
             f"{path} has {len(X)} rows, the codes {rows}: give the vectors they encode"
         )
     return X
-
-
-def _read_labels(path: Path | None) -> Any:
-    """Labels: a plain .npy array, or those of a data file."""
-    import numpy as np
-
-    from hammingbird.datasets import load
-    from hammingbird.errors import FileError
-
-    if path is None:
-        return None
-    if path.suffix == ".npy":
-        try:
-            return np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise FileError(f"{path} cannot be read: {error}") from error
-    labels = load(path, part="query").y
-    if labels is None:
-        raise FileError(f"{path} has no labels: give a .npy array of them, or a file with labels")
-    return labels

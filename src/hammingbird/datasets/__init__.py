@@ -2,8 +2,19 @@
 
 from hammingbird.datasets.bundled import digits
 from hammingbird.datasets.files import load, shape, stream
+from hammingbird.datasets.labels import read_labels
 from hammingbird.datasets.neighbors import read_neighbors
 from hammingbird.datasets.source import Dataset
 from hammingbird.datasets.splits import SPLITS, Split
 
-__all__ = ["SPLITS", "Dataset", "Split", "digits", "load", "read_neighbors", "shape", "stream"]
+__all__ = [
+    "SPLITS",
+    "Dataset",
+    "Split",
+    "digits",
+    "load",
+    "read_labels",
+    "read_neighbors",
+    "shape",
+    "stream",
+]

@@ -63,9 +63,7 @@ class ArrayFile(Source):
 
     def load(self) -> Dataset:
         """Map the array into memory; nothing is read before it is used."""
-        with reading(self.path):
-            shape, _, dtype, start = self._header
-            array = np.memmap(self.path, dtype, "r", start, shape, self._header.order)
+        array = _mapped(self.path, self._header)
         return Dataset(self.path.name, vectors(array), images=images(array))
 
 
@@ -157,9 +155,7 @@ class ArchiveFile(Source):
             values = np.empty(header.shape, header.dtype, header.order)
             fill(self.path, stream, values.T if header.fortran else values)
             check_end(self.path, stream)
-            if values.dtype.kind == "U" and (_characters(values) > LAST_CHARACTER).any():
-                raise FileError(f"{self.path}: the strings of {name} are damaged")
-        return values
+        return _checked_text(self.path, values)
 
     @contextmanager
     def _member(self, name: str) -> Iterator[IO[bytes]]:
@@ -173,9 +169,30 @@ class ArchiveFile(Source):
             yield stream
 
 
-def _characters(strings: Array) -> Array:
-    """Return the code points of fixed-length strings, in the byte order of the array."""
-    return strings.reshape(-1).view(f"{strings.dtype.str[0]}u4")
+def read_array(path: Path) -> Array:
+    """Read the one array of a ``.npy`` file, whatever its shape, but no Python objects."""
+    with reading(path), path.open("rb") as stream:
+        header = _header(path, stream, path.stat().st_size, exactly=False)
+    if header.dtype.hasobject:
+        raise FileError(
+            f"{path} holds Python objects, which are never loaded: save numbers or strings, "
+            "-1 where there is no label"
+        )
+    return _checked_text(path, np.array(_mapped(path, header)))
+
+
+def _mapped(path: Path, header: Header) -> Array:
+    with reading(path):
+        return np.memmap(path, header.dtype, "r", header.start, header.shape, header.order)
+
+
+def _checked_text(path: Path, values: Array) -> Array:
+    """Refuse strings with characters that Unicode does not have: Python cannot print them."""
+    if values.dtype.kind == "U":
+        characters = values.reshape(-1, order="A").view(f"{values.dtype.str[0]}u4")
+        if characters.max(initial=0) > LAST_CHARACTER:
+            raise FileError(f"{path}: its strings are damaged: save it again")
+    return values
 
 
 def _member_header(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
