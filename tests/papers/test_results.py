@@ -146,21 +146,17 @@ def test_a_table_leaves_out_what_a_method_cannot_give(tmp_path):
 
 
 def test_a_row_of_ours_stands_beside_what_a_paper_claims(tmp_path):
-    rows = (tables.Row("lsh", (0.2,)), tables.Row("itq", (0.5,)), tables.Row("pca", None))
-    table = tables.Table("made-table", made_parts, "the paper's data", "map@20", (8,), rows)
-    alone = replace(table, name="alone", rows=rows[:2])(tmp_path)
-    found = replace(table, bits=(8, 12))
-    found = replace(
-        found, rows=tuple(replace(r, claimed=r.claimed and r.claimed * 2) for r in rows)
-    )
-    both = found(tmp_path)
-    assert both["kendall tau"]["8"] == alone["kendall tau"]["8"]
-    ours = both["records"][-1]
-    assert ours["claimed"] is None
-    assert 0 < ours["found"] <= 1 + 1e-9
+    rows = (tables.Row("lsh", (0.2, 0.3)), tables.Row("itq", (0.5, 0.6)))
+    table = tables.Table("made-table", made_parts, "the paper's data", "map@20", (8, 12), rows)
+    alone = table(tmp_path / "alone")
+    found = replace(table, rows=(*rows, tables.Row("pca", None)))(tmp_path)
+    assert found["kendall tau"] == alone["kendall tau"]
+    assert [r["claimed"] for r in found["records"][4:]] == [None, None]
+    assert all(0 < r["found"] <= 1 + 1e-9 for r in found["records"])
     text = (tmp_path / "made-table.md").read_text()
     assert len({line.count("|") for line in text.splitlines()}) == 1
-    assert "pca" in (tmp_path / "made-table.svg").read_text()
+    assert "| pca |  | ." in text or "| pca |  | 1" in text
+    assert (tmp_path / "made-table.svg").exists()
 
 
 def kendall(a, b):

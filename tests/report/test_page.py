@@ -311,8 +311,14 @@ def test_training_is_drawn_per_term(tmp_path):
         if entry["method"] == "itq":
             entry["curves"]["training"] = [
                 {
-                    "epoch": i + 1, "Pairs": 2.0 / (i + 1), "loss": 3.0 / (i + 1),
-                    "J": 1.0, "L": 2.0, "stage": i // 2, "J_start": 1.5, "L_start": 2.5,
+                    "epoch": i + 1,
+                    "Pairs": 2.0 / (i + 1),
+                    "loss": 3.0 / (i + 1),
+                    "J": 1.0,
+                    "L": 2.0,
+                    "stage": i // 2,
+                    "J_start": 1.5,
+                    "L_start": 2.5,
                 }
                 for i in range(4)
             ]
