@@ -133,6 +133,21 @@ def test_a_table_holds_claimed_beside_found_and_shares_runs(tmp_path):
     assert {folder.name for folder in (tmp_path / "runs").iterdir()} == {"made", "made-max_iter=2"}
 
 
+def test_seeds_are_those_that_are_asked_for(tmp_path, monkeypatch):
+    from hammingbird.papers import hashnet
+
+    rows = (tables.Row("lsh", (0.2,)),)
+    table = tables.Table("hashnet-table1", made_parts, "the paper's data", "map@20", (8,), rows)
+    monkeypatch.setattr(hashnet, "IMAGENET100", table)
+    asked = ["reproduce", "hashnet-table1", "--out", str(tmp_path), "--seeds", "4"]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    content = json.loads((tmp_path / "hashnet-table1.json").read_text())
+    assert [r["seeds"] for r in content["records"]] == [1]
+    assert (tmp_path / "runs" / "made" / "cells" / "lsh-8-4").exists()
+    with pytest.raises(hb.InputError, match="seed of its own"):
+        room.reproduce("sgh-fig7", tmp_path, seeds=[1])
+
+
 def test_a_table_leaves_out_what_a_method_cannot_give(tmp_path):
     rows = (tables.Row("lsh", (0.2, 0.3)), tables.Row("itq", (0.5, 0.6)))
     table = tables.Table("made-table", made_parts, "the paper's data", "map@20", (8, 32), rows)

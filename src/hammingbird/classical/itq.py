@@ -60,9 +60,7 @@ class ITQ(RotatedPCA):
         self.n_iter_ = self.max_iter
 
 
-def _sign_correlation(
-    V: NDArray[np.float32], rotation: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _sign_correlation(V: NDArray[np.float32], rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     """``V' sign(V R)`` [k, k], summed over chunks so that no second copy of V is kept."""
     k = V.shape[1]
     correlation = np.zeros((k, k))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -49,18 +50,26 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
 )
 
 
-def reproduce(name: str, out: str | os.PathLike[str]) -> dict[str, Any]:
-    """Make one result; write ``<name>.json`` and its plots into ``out``, and return the JSON."""
+def reproduce(
+    name: str, out: str | os.PathLike[str], seeds: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Make one result; write ``<name>.json`` and its plots into ``out``, and return the JSON.
+
+    ``seeds`` are those of a table, three if left out; figures have one of their own.
+    """
     if name not in RESULTS:
         raise InputError(f"no result is called {name!r}: choose from {', '.join(RESULTS)}")
     module, maker = RESULTS[name].path.split(":")
     make = getattr(import_module(f"{__name__}.{module}"), maker)
     out = Path(out)
+    arguments = {} if seeds is None else {"seeds": seeds}
+    if not arguments.keys() <= signature(make).parameters.keys():
+        raise InputError(f"{name} has a seed of its own: leave the seeds out")
     content = {
         "name": name,
         "summary": RESULTS[name].summary,
         "hammingbird": package_version(),
-        **make(out),
+        **make(out, **arguments),
     }
     write_json(out / f"{name}.json", content)
     return content

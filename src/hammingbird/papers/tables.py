@@ -6,7 +6,7 @@ the methods is, and Kendall's tau says how far it does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,13 @@ class Table:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Set on every row, beside the row's own."""
 
-    def __call__(self, out: Path) -> dict[str, Any]:
-        """Run what is missing, three seeds each; write ``<name>.md`` and a plot; return records.
+    def __call__(self, out: Path, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+        """Run what is missing; write ``<name>.md`` and a plot; return records.
 
         Where a method cannot give so many bits, ``found`` is None.
         """
         train, query, database = parts = self.data()
-        found, ceiling = self._run(parts, out / "runs")
+        found, ceiling = self._run(parts, out / "runs", seeds)
         records = [
             {
                 "row": row.label,
@@ -103,7 +103,9 @@ class Table:
             save_panels(out / f"{self.name}.svg", panels)
         return content
 
-    def _run(self, parts: Parts, out: Path) -> tuple[dict[str, list[list[float]]], float]:
+    def _run(
+        self, parts: Parts, out: Path, seeds: Sequence[int]
+    ) -> tuple[dict[str, list[list[float]]], float]:
         """Values per row, length and seed, and that of the float vectors.
 
         Runs are kept below ``out`` by data and parameters, so that tables share them.
@@ -118,7 +120,7 @@ class Table:
                 *parts,
                 methods=[row.method for row in rows],
                 bits=self.bits,
-                seeds=SEEDS,
+                seeds=seeds,
                 relevance=self.relevance,
                 out=out / folder,
                 metrics=[self.metric],
