@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.pairwise import PairwiseLikelihood
 from hammingbird.deep.paper import PaperMethod
-from hammingbird.deep.relaxations import Continuation, Relaxation, Tanh
+from hammingbird.deep.relaxations import Continuation, Relaxation, Tanh, doubling
 
 
 class HashNet(PaperMethod):
@@ -22,6 +22,9 @@ class HashNet(PaperMethod):
         Weight similar and dissimilar pairs equally; False is HashNet-W.
     continuation
         Let beta grow; False is HashNet-sgn.
+    steepest
+        Beta of the last stage, from 1 by doubling. At 1024 the losses before and after the sign
+        meet (Figure 7); 8 finds more at 16 bits.
     steepness
         Beta without continuation.
     similarity
@@ -42,6 +45,7 @@ class HashNet(PaperMethod):
         *,
         balanced: bool = True,
         continuation: bool = True,
+        steepest: float = 8.0,
         steepness: float = 1.0,
         similarity: Literal["equal", "jaccard"] = "equal",
         scale: float | None = None,
@@ -50,6 +54,7 @@ class HashNet(PaperMethod):
         super().__init__(n_bits, **training)
         self.balanced = balanced
         self.continuation = continuation
+        self.steepest = steepest
         self.steepness = steepness
         self.similarity = similarity
         self.scale = scale
@@ -58,4 +63,6 @@ class HashNet(PaperMethod):
         objective = PairwiseLikelihood(
             self.scale, balanced=self.balanced, similarity=self.similarity
         )
-        return objective, Continuation() if self.continuation else Tanh(self.steepness)
+        if not self.continuation:
+            return objective, Tanh(self.steepness)
+        return objective, Continuation(doubling(self.steepest))
