@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hammingbird.classical.linear import rounded
 from hammingbird.classical.pca import RotatedPCA
 from hammingbird.errors import InputError
 from hammingbird.hasher import row_chunks
@@ -38,14 +39,7 @@ class ITQ(RotatedPCA):
         if self.max_iter < 1:
             raise InputError(f"max_iter must be at least 1, got {self.max_iter}")
         super()._fit(X, y)
-        # Projected in double precision and then rounded, so that the same numbers in another type
-        # give the same V: where bits depend on each other, its last digit decides their rotation.
-        V = np.concatenate(
-            [
-                self._project(np.asarray(chunk.values, np.float64)).astype(np.float32)
-                for chunk in row_chunks(X)
-            ]
-        )
+        V = rounded(X, self._project)
         total = float(np.einsum("ij,ij->", V, V, dtype=np.float64))
         rotation = np.eye(self.n_bits_)
         objective = np.empty(self.max_iter)

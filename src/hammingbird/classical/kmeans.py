@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tqdm import tqdm
 
-from hammingbird.classical.linear import mean_of, principal_directions
+from hammingbird.classical.linear import mean_of, principal_directions, rounded
 from hammingbird.errors import InputError
 from hammingbird.hasher import Hasher, row_chunks
 
@@ -67,7 +67,7 @@ class KMeansHashing(Hasher):
         self.mean_ = mean_of(X)
         directions, variances = principal_directions(X, self.mean_, X.shape[1])
         self.directions_ = directions[:, deal(variances, sizes)]
-        V = np.concatenate([self._components(chunk.values) for chunk in row_chunks(X)])
+        V = rounded(X, self._components)
         ends = np.cumsum(sizes)[:-1]
         self.objective_, centers = np.zeros(self.max_iter), []
         parts = list(zip(np.split(V, ends, axis=1), bits, strict=True))

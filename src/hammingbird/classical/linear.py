@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,22 @@ def principal_directions(
     variances, directions = variances[::-1], directions[:, ::-1]
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(k)]
     return directions * np.where(largest < 0, -1.0, 1.0), np.maximum(variances, 0.0)
+
+
+def rounded(
+    X: NDArray[Any], project: Callable[[NDArray[np.float64]], NDArray[np.floating]]
+) -> NDArray[np.float32]:
+    """What a map of double precision makes of ``X``, rounded to single precision.
+
+    The same numbers in another type give the same result to the last digit, which may decide where
+    a method that goes by turns ends: bits that depend on each other, centres that share a vector.
+    """
+    return np.concatenate(
+        [
+            project(np.asarray(chunk.values, np.float64)).astype(np.float32)
+            for chunk in row_chunks(X)
+        ]
+    )
 
 
 def random_rotation(k: int, rng: np.random.RandomState) -> NDArray[np.float64]:

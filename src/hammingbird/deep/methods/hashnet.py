@@ -23,8 +23,8 @@ class HashNet(PaperMethod):
     continuation
         Let beta grow; False is HashNet-sgn.
     steepest
-        Beta of the last stage, from 1 by doubling. At 1024 the losses before and after the sign
-        meet (Figure 7); 8 finds more at 16 bits.
+        Beta of the last stage, from 1 by doubling: the steepest that still trains at any length.
+        At 1024 the losses before and after the sign meet (Figure 7); 8 finds more at 16 bits.
     steepness
         Beta without continuation.
     similarity
@@ -45,7 +45,7 @@ class HashNet(PaperMethod):
         *,
         balanced: bool = True,
         continuation: bool = True,
-        steepest: float = 8.0,
+        steepest: float = 16.0,
         steepness: float = 1.0,
         similarity: Literal["equal", "jaccard"] = "equal",
         scale: float | None = None,
