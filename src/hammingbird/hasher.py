@@ -176,6 +176,9 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
     def _validated(self, X: ArrayLike, *, first: bool) -> tuple[NDArray[Any], Reach]:
         """Check training vectors; the first ones decide the width and the number of bits."""
         X = self._check(X, reset=first)
+        seed = getattr(self, "random_state", None)
+        if isinstance(seed, int) and not 0 <= seed < 1 << 32:
+            raise InputError(f"random_state must be from 0 to 2^32 - 1, got {seed}")
         if first:
             limit = self._max_bits(X.shape[1])
             self.n_bits_ = (

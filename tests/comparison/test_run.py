@@ -203,6 +203,16 @@ def test_measures_are_taken_again_only_if_the_rules_change(data, tmp_path, monke
         compare(*data, **arguments, metrics=["recall5@10"])
 
 
+class Items:
+    """Like a torch Dataset: items by number, and no end for who does not ask the length."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        return [0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -214,6 +224,10 @@ def test_measures_are_taken_again_only_if_the_rules_change(data, tmp_path, monke
         (dict(metrics=["mapp"]), "no metric is called"),
         (dict(query=np.zeros((3, 5))), "equally wide"),
         (dict(query=np.zeros((0, 20))), "matrix of vectors"),
+        (dict(query=Items()), "got a Items"),
+        (dict(query="query.npy"), "got a str"),
+        (dict(query=[[1.0], [2.0, 3.0]]), "matrix of vectors"),
+        (dict(seeds=[-1]), "seeds must be whole numbers"),
     ],
 )
 def test_bad_arguments(data, tmp_path, change, says):

@@ -51,6 +51,13 @@ def refusal(call) -> str:
     return ""
 
 
+def test_a_seed_that_cannot_be_is_refused(method, clusters):
+    hasher = make(method, 8)
+    if "random_state" in hasher.get_params():
+        with pytest.raises(hb.InputError, match="random_state"):
+            hasher.set_params(random_state=-1).fit(*clusters)
+
+
 def fitted(method, clusters, n_bits=12):
     X, y = clusters
     return make(method, n_bits).fit(X, y)

@@ -163,6 +163,8 @@ def as_dataset(data: Dataset | ArrayLike, y: ArrayLike | None = None, name: str 
     """Wrap plain arrays, so that people need not build a ``Dataset`` themselves."""
     if isinstance(data, Dataset):
         return data
+    if not (hasattr(data, "__array__") or isinstance(data, list | tuple)):
+        raise InputError(f"{name} must be a matrix of vectors [n, d], got a {type(data).__name__}")
     try:
         X = np.asarray(data)
     except Exception as error:
