@@ -171,6 +171,15 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 {"continuation": False},
             ),
             Method(
+                "hashnet+",
+                "deep.methods.hashnet:HashNet",
+                "of this library, after Cao et al., ICCV 2017",
+                "HashNet whose stages end at beta 8, which finds more with few bits",
+                "labels",
+                "deep",
+                {"steepest": 8.0},
+            ),
+            Method(
                 "hashnet-fixed",
                 "deep.methods.hashnet:HashNet",
                 "Cao et al., ICCV 2017",

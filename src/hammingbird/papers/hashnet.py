@@ -36,6 +36,7 @@ VARIANTS = Table(
         Row("hashnet-w", (0.3350, 0.4852, 0.5668, 0.5992)),
         Row("hashnet-sgn", (0.4249, 0.5450, 0.5828, 0.6061)),
         Row("hashnet-fixed", None),
+        Row("hashnet+", None),
     ),
 )
 
