@@ -143,6 +143,7 @@ def test_seeds_are_those_that_are_asked_for(tmp_path, monkeypatch):
     assert CliRunner().invoke(app, asked).exit_code == 0
     content = json.loads((tmp_path / "hashnet-table1.json").read_text())
     assert [r["seeds"] for r in content["records"]] == [1]
+    assert "±" not in (tmp_path / "hashnet-table1.md").read_text(), "one seed has no spread"
     assert (tmp_path / "runs" / "made" / "cells" / "lsh-8-4").exists()
     with pytest.raises(hb.InputError, match="seed of its own"):
         room.reproduce("sgh-fig7", tmp_path, seeds=[1])

@@ -71,7 +71,7 @@ class Table:
                 "bits": bits,
                 "claimed": claimed,
                 "found": float(np.mean(values)) if values else None,
-                "std": float(np.std(values)) if values else None,
+                "std": float(np.std(values)) if len(values) > 1 else None,
                 "seeds": len(values),
             }
             for row in self.rows
@@ -149,7 +149,8 @@ def as_markdown(table: Table, content: dict[str, Any]) -> str:
     for row in table.rows:
         cells = [
             f"{_short(r['claimed'])} | "
-            + (f"{_short(r['found'])} ± {_short(r['std'])}" if r["seeds"] else "")
+            + _short(r["found"])
+            + (f" ± {_short(r['std'])}" if r["seeds"] > 1 else "")
             for r in content["records"]
             if r["row"] == row.label
         ]
