@@ -155,7 +155,8 @@ def _read_search(
 
     if model is None:
         return *_read_pair(queries, codes, bits), None
-    hasher, vectors = catalog.load(model), load(queries, part="query").X
+    hasher = catalog.load(model, encode_only=True)
+    vectors = load(queries, part="query").X
     database = _read_codes(codes, bits or hasher.n_bits_)
     _check_model(database.made_by, catalog.stamp(model), f"{codes} and the queries")
     if database.n_bits != hasher.n_bits_:
