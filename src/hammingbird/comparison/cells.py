@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird import catalog
-from hammingbird.codes import MAX_BITS, check_n_bits
+from hammingbird.codes import MAX_BITS, check_n_bits, pack
 from hammingbird.comparison.code import code_of_method
 from hammingbird.comparison.results import Role
 from hammingbird.comparison.task import Task
@@ -99,13 +99,13 @@ def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
         fitted = time.perf_counter()
         database = hasher.transform(task.database.X)
         encoded = time.perf_counter()
-        scores = hasher.project(task.query.X).astype(np.float32)
-        query = hasher.transform(task.query.X)
+        scores = hasher.project(task.query.X)
+        query = pack(scores)
 
         def write(temporary: Path) -> None:
             np.save(temporary / "database.npy", database)
             np.save(temporary / "query.npy", query)
-            np.save(temporary / "query_scores.npy", scores)
+            np.save(temporary / "query_scores.npy", scores.astype(np.float32))
 
         hasher.save(model, overwrite=True)  # first: a cell that is there has its model
         done = {
@@ -113,7 +113,7 @@ def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
             "n_bits": cell.bits,
             "seed": cell.seed,
             **made_of,
-            "model": fingerprint(load_folder(model, "hasher", verify=False)[0]),
+            "model": catalog.stamp(model)["fingerprint"],
             "seconds": {"fit": fitted - start, "encode": encoded - fitted},
             "history": getattr(hasher, "history_", []),
             "center_distance": getattr(hasher, "center_distance_", None),
@@ -142,6 +142,5 @@ def _kept(folder: Path, model: Path, made_of: Manifest) -> tuple[Manifest, Path]
     if not folder.exists() or not model.exists():
         return None
     manifest, path = load_folder(folder, "cell")
-    saved, _ = load_folder(model, "hasher", verify=False)
-    same = {**made_of, "model": fingerprint(saved)}
+    same = {**made_of, "model": catalog.stamp(model)["fingerprint"]}
     return (manifest, path) if {name: manifest.get(name) for name in same} == same else None

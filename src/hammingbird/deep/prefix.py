@@ -12,16 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from hammingbird.codes import check_n_bits
+from hammingbird.deep.center_hasher import LEARNED
 from hammingbird.deep.paper import PaperMethod
 from hammingbird.errors import InputError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-OF_THE_WHOLE_CODE = (
-    "centers_", "classes_", "center_distance_", "surrogate_hidden_weights_",
-    "surrogate_output_weights_",
-)  # fmt: skip
 
 
 class BitScalable(PaperMethod):
@@ -37,7 +33,7 @@ class BitScalable(PaperMethod):
         if check_n_bits(n_bits) > self.n_bits_:
             raise InputError(f"n_bits must be at most {self.n_bits_}, got {n_bits}")
         shorter = copy.copy(self)
-        for name in OF_THE_WHOLE_CODE:
+        for name in LEARNED:
             shorter.__dict__.pop(name, None)
         shorter.n_bits = shorter.n_bits_ = int(n_bits)
         shorter._keep(self._importance()[:n_bits])

@@ -27,8 +27,9 @@ class Training:
         What the learning rate of the backbone is multiplied by; 0.1 suits a pretrained one, and 0
         freezes it.
     weight_decay, backbone_decay
-        Of the hash layer's and the objective's weight matrices, and of the backbone's; AdamW takes
-        ``learning_rate * weight_decay`` off per step. Biases and normalisation do not decay.
+        Of the hash layer's weight matrix, and of the backbone's; AdamW takes
+        ``learning_rate * weight_decay`` off per step. Biases, normalisation and the objective's own
+        weights do not decay.
     batches
         ``random`` draws them as the papers do; ``aware`` puts rows of one class, or neighbours,
         together, which changes how many similar pairs there are for each dissimilar one; ``auto``
