@@ -33,7 +33,7 @@ def test_examples_are_the_nearest_rows_and_whether_they_are_right(parts, tmp_pat
     np.testing.assert_array_equal(found.rows[0].correct, train.y[ids] == query.y[chosen][:, None])
     assert found.labels == ["abc"[label] for label in query.y[chosen]]
     text = hb.write_report(tmp_path).read_text("utf-8")
-    assert text.count("data:image/png") == 2 * 6 * len(found.rows), "a query and its results"
+    assert text.count("data:image/png") == 2 * 6 * len(found.rows) + 2 * 4, "first screen"
 
 
 def test_without_images_there_are_no_examples(parts, tmp_path):

@@ -97,11 +97,14 @@ def compare(
 
 def _show_results(results: dict[str, Any], out: Path) -> None:
     from hammingbird.comparison.results import average
+    from hammingbird.report.answer import answer
+    from hammingbird.report.content import Content
     from hammingbird.report.words import notes
 
     columns = {
         "map": "MAP",
         "map@1000": "@1000",
+        "recall10@10": "R10@10",
         "recall10@100": "R10@100",
         "precision@h2": "P@H<=2",
     }
@@ -127,6 +130,7 @@ def _show_results(results: dict[str, Any], out: Path) -> None:
         console.print(plain(note))
     for line in results.get("skipped", []):
         console.print(f"skipped {plain(line['method'])} {line['bits']}: {plain(line['why'])}")
+    console.print(plain(answer(Content(results, []))), soft_wrap=True)
     written = ["results.json", "results.csv", *_write_report(out)]
     console.print(f"written to {plain(out)}: {', '.join(written)}", soft_wrap=True)
     if len(written) == 2:

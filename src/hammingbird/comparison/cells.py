@@ -65,7 +65,7 @@ def plan(
     cells = {
         cell.name: cell
         for cell in [
-            *(Cell(m, b, s) for m in asked for b in lengths for s in seeds),
+            *(Cell(m, b, s, _role(m)) for m in asked for b in lengths for s in seeds),
             *(Cell("lsh", b, s, "floor") for b in lengths for s in seeds if "lsh" not in asked),
         ]
     }
@@ -73,6 +73,11 @@ def plan(
         cell = Cell("sign", width, seeds[0], "floor")
         cells.setdefault(cell.name, cell)
     return list(cells.values())
+
+
+def _role(method: str) -> Role:
+    """Asked for or not, what learns nothing is the floor."""
+    return "floor" if method in ("lsh", "sign") else "method"
 
 
 def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Codes:

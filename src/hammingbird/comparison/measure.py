@@ -35,6 +35,7 @@ METRICS = (
     "precision_nonempty@h2",
     "nonempty@h2",
     "recall@100",
+    "recall10@10",
     "recall10@100",
     "ndcg@100",
 )

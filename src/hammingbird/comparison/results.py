@@ -16,7 +16,7 @@ from hammingbird.errors import FileError
 from hammingbird.storage import package_version, replacing, write_json
 
 SCHEMA = 1
-Role = Literal["method", "floor", "ceiling"]
+Role = Literal["method", "rival", "floor", "ceiling"]
 Record = dict[str, Any]
 
 
@@ -75,7 +75,7 @@ class Row:
     method: str
     bits: int | None
     role: str
-    """``method``, ``floor`` (learns nothing) or ``ceiling`` (the float vectors)."""
+    """``method``, ``rival`` (not a binary code), ``floor`` (learns nothing) or ``ceiling``."""
     seeds: int
     metrics: Mapping[str, Value]
     asymmetric: Mapping[str, Value]
@@ -139,11 +139,18 @@ def stands_alone(row: Row, lengths: Sequence[int]) -> bool:
     return row.bits is None or (row.role != "method" and row.bits not in lengths)
 
 
-def recall_name(rows: Sequence[Row]) -> str:
-    """The recall to show: ``recall10@100``, or the first ``recallK@N`` that was measured."""
+def recall_names(rows: Sequence[Row]) -> list[str]:
+    """Every ``recallK@N`` that was measured, shortest list first; ``recall10@10`` if none was."""
     measured = {name for row in rows for name in row.metrics}
-    found = sorted(name for name in measured if re.fullmatch(r"recall\d+@\d+", name))
-    return found[0] if found and "recall10@100" not in found else "recall10@100"
+    found = [match for name in measured if (match := re.fullmatch(r"recall(\d+)@(\d+)", name))]
+    found.sort(key=lambda match: (int(match[2]), int(match[1])))
+    return [match[0] for match in found] or ["recall10@10"]
+
+
+def by_labels(results: Mapping[str, Any]) -> bool:
+    """Whether labels say what is relevant, not the nearest float vectors."""
+    protocol = results.get("protocol", {})
+    return "label" in f"{protocol.get('rule')} {protocol.get('relevance')}"
 
 
 def _flat(record: Record) -> Record:

@@ -88,7 +88,8 @@ def compare(
         records.insert(0, _record(record, measures, {}, width))
         curves.insert(0, {**record, "curves": measures["curves"]})
         bar.update()
-    if all(record["role"] != "method" for record in records) and skipped:
+    asked = {catalog.get(name).name for name in methods}
+    if skipped and not any(record["method"] in asked for record in records):
         raise InputError(f"no method could be run: {skipped[0]['why']}")
     protocol = {**task.protocol, **({"parameters": settings} if settings else {})}
     for name in ("report.html", "overview.svg"):  # never old pictures beside new results

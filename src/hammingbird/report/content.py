@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird.comparison.results import Row, average, code_lengths, recall_name, stands_alone
+from hammingbird.comparison.results import (
+    Row,
+    average,
+    by_labels,
+    code_lengths,
+    recall_names,
+    stands_alone,
+)
 from hammingbird.report.canvas import PAGE, Palette, Style, numbered_style
 
 Floats = NDArray[np.float64]
@@ -27,12 +34,18 @@ class Content:
         self.palette = palette
         self.rows = average(results)
         self.lengths = code_lengths(self.rows)
-        self.recall = recall_name(self.rows)
+        self.recalls = recall_names(self.rows)
+        self.lead = _lead(self.rows, self.recalls, by_labels(results))
         self.styles = _styles(self.rows, palette)
         self._curves: dict[tuple[str, int | None], list[Mapping[str, Any]]] = {}
         for entry in curves:
             cell = str(entry["method"]), entry.get("bits")
             self._curves.setdefault(cell, []).append(entry.get("curves") or {})
+
+    @property
+    def ceiling(self) -> Row | None:
+        """The float vectors' own row, if it was measured."""
+        return next((row for row in self.rows if row.role == "ceiling"), None)
 
     def at(self, bits: int) -> list[Row]:
         """Rows of one code length."""
@@ -78,6 +91,13 @@ class Content:
         return found[0].get(name) if found else None
 
 
+def _lead(rows: Sequence[Row], recalls: Sequence[str], labels: bool) -> str:
+    """The metric that answers: MAP where labels say what is relevant, else the shortest recall."""
+    measured = {name for row in rows if row.role != "ceiling" for name in row.metrics}
+    wanted = ["map", "map@1000", *recalls] if labels else [*recalls, "map", "map@1000"]
+    return next((name for name in wanted if name in measured), wanted[0])
+
+
 def shared_area(relevant: Floats, other: Floats) -> float:
     """The area that two densities share, 1 if they are alike."""
     return float(np.minimum(relevant, other).sum())
@@ -93,6 +113,6 @@ def _styles(rows: Sequence[Row], palette: Palette) -> dict[str, Style]:
         styles[name] = (
             Style(palette.neutral, "", (0, (6, 3)))
             if name in ceiling
-            else Style(palette.neutral, next(marks), (0, (1, 1.4)), 7.0)
+            else Style(palette.neutral, next(marks), (0, (7, 1.5, 1.5, 1.5)), 7.0)
         )
     return styles

@@ -54,11 +54,14 @@ def figures(content: Content) -> list[Figure]:
     return [figure for figure in made if any(panels for _, panels in figure.groups)]
 
 
-def legend(content: Content) -> list[tuple[str, str]]:
-    """Every method's name and its line as a small drawing."""
+def legend(
+    content: Content, shown: Iterable[str] | None = None, name: str = "key"
+) -> list[tuple[str, str]]:
+    """Names of methods, all if ``shown`` is None, and their lines as small drawings."""
     return [
-        (method, Panel("", "", partial(plot_sample, style=style), f"key-{i}", *SAMPLE).svg)
+        (method, Panel("", "", partial(plot_sample, style=style), f"{name}-{i}", *SAMPLE).svg)
         for i, (method, style) in enumerate(content.styles.items())
+        if shown is None or method in shown
     ]
 
 
@@ -69,7 +72,7 @@ def _quality(content: Content) -> Figure:
         "Higher is better; horizontal lines are references of a fixed size. A thin bracket spans "
         "MAP from the worst to the best order of tied items, a broad bar one standard deviation "
         "over seeds either way.",
-        _over_bits(content, ("map", content.recall), "quality"),
+        _over_bits(content, ("map", *content.recalls), "quality"),
         "large",
     )
 

@@ -1,4 +1,4 @@
-"""The leaderboard: columns that hold anything, rows in groups by code length, best MAP first."""
+"""The leaderboard: columns that hold anything, rows in groups by code length, best first."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Column:
     explanation: str
     value: Callable[[Row], Value | None]
     lower_is_better: bool = False
+    narrow: bool = False
+    """Whether it is shown on a narrow screen too."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,23 @@ class Leaderboard:
 
 
 def leaderboard(content: Content) -> Leaderboard:
-    """Best MAP first within every code length."""
+    """Best first within every code length, by the metric that answers."""
     columns = [c for c in _columns(content) if any(c.value(row) for row in content.rows)]
     grouped = [("Of a fixed size, for reference", content.references, False)]
     for bits in content.lengths:
         rows = content.at(bits)
         size = next(
-            (f" · {row.bytes_per_item:,} bytes per item" for row in rows if row.bytes_per_item), ""
+            (
+                f" · {row.bytes_per_item:,} byte{'s' * (row.bytes_per_item != 1)} per item"
+                for row in rows
+                if row.bytes_per_item
+            ),
+            "",
         )
         grouped.append((f"{bits} bits{size}", rows, True))
     groups = []
     for title, rows, compete in grouped:
-        ordered = sorted(rows, key=lambda row: -(row.mean("map") or 0.0))
+        ordered = sorted(rows, key=lambda row: -(row.mean(content.lead) or 0.0))
         rivals = ordered if compete else []
         if ordered:
             table = [
@@ -68,7 +75,6 @@ def leaderboard(content: Content) -> Leaderboard:
 
 
 def _columns(content: Content) -> list[Column]:
-    recall = content.recall
 
     def metric(name: str) -> Callable[[Row], Value | None]:
         return lambda row: row.metrics.get(name)
@@ -80,14 +86,44 @@ def _columns(content: Content) -> list[Column]:
         return lambda row: None if row.role == "ceiling" else row.seconds.get(name)
 
     near = "relevant share of what lies within Hamming distance 2, an empty ball counted as 0"
+
+    def lead(name: str) -> bool:
+        return name == content.lead
+
+    short = {name: name.replace("recall", "R") for name in content.recalls}
+    recalls = [
+        Column(
+            title, f"share of the nearest vectors found, {name}", metric(name), narrow=lead(name)
+        )
+        for name, title in short.items()
+    ]
+    real = [
+        Column(
+            f"asym. {title}",
+            f"{name} with real-valued queries against codes",
+            asymmetric(name),
+            narrow=lead(name),
+        )
+        for name, title in short.items()
+    ]
     return [
-        Column("MAP", "mean average precision, with its worst and best tie order", metric("map")),
+        Column(
+            "MAP",
+            "mean average precision, with its worst and best tie order",
+            metric("map"),
+            narrow=True,
+        ),
         Column("MAP@1000", "mean average precision of the first 1,000", metric("map@1000")),
-        Column(recall, f"share of the nearest vectors found, {recall}", metric(recall)),
+        *recalls,
         Column("P@100", "precision of the first 100 results", metric("precision@100")),
         Column("P@H≤2", near, metric("precision@h2")),
-        Column("asym. MAP", "MAP with real-valued queries against codes", asymmetric("map")),
-        Column(f"asym. {recall}", "recall with real-valued queries", asymmetric(recall)),
+        Column(
+            "asym. MAP",
+            "MAP with real-valued queries against codes",
+            asymmetric("map"),
+            narrow=lead("map"),
+        ),
+        *real,
         Column("fit s", "seconds to learn", seconds("fit"), lower_is_better=True),
         Column("encode s", "seconds to encode the database", seconds("encode"), True),
     ]

@@ -21,8 +21,7 @@ def save_overview(
     The distances are those of the longest codes: of the worst method there and of the best.
     """
     content = Content(results, curves, LIGHT)
-    measured = {metric for row in content.rows for metric in row.metrics}
-    metric = content.recall if content.recall in measured else "map"
+    metric = content.lead
     longest = content.at(max(content.lengths, default=0))
     known = [
         (row, densities)

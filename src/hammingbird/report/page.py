@@ -11,13 +11,14 @@ from typing import Any
 from hammingbird.comparison.examples import Examples, read_examples
 from hammingbird.comparison.results import read_results
 from hammingbird.errors import MissingExtraError
+from hammingbird.report.answer import answer, chart
 from hammingbird.report.canvas import DARK, LIGHT
 from hammingbird.report.content import Content
 from hammingbird.report.figures import figures, legend
 from hammingbird.report.leaderboard import leaderboard
 from hammingbird.report.overview import save_overview
 from hammingbird.report.pictures import gallery
-from hammingbird.report.words import facts, headline, notes, tie_warnings
+from hammingbird.report.words import facts, notes, tie_warnings
 from hammingbird.storage import replacing
 
 
@@ -50,13 +51,16 @@ def write_page(
         raise MissingExtraError("jinja2", "report") from error
     pictures = gallery(examples) if examples is not None and len(examples.queries) else None
     content = Content(results, curves)
+    first = chart(content)
     data = results.get("data", {})
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
         files("hammingbird.report").joinpath("page.html").read_text("utf-8")
     )
     text = page.render(
         title=data.get("name") or "comparison of methods",
-        headline=headline(results, content.rows),
+        answer=answer(content),
+        chart=first,
+        chart_legend=legend(content, first.shown, "answer-key") if first else [],
         notes=notes(results),
         warnings=tie_warnings(content.rows),
         facts=facts(data) + facts(results.get("protocol", {})),

@@ -17,6 +17,10 @@ PAGE_BYTES = 1_200_000
 """Pictures of a page, encoded; the drawings of the largest comparisons take about as much."""
 
 
+FIRST = 4
+"""Queries on the first screen."""
+
+
 @dataclass(frozen=True)
 class Strip:
     """One query's results, side by side in one picture."""
@@ -40,6 +44,8 @@ class Gallery:
     queries: list[str]
     labels: list[str]
     rows: list[tuple[ExampleRow, list[Strip]]]
+    first: tuple[ExampleRow, list[Strip]] | None
+    """The first queries of the row with the most relevant results, for the first screen."""
     left_out: int
 
 
@@ -60,12 +66,16 @@ def gallery(examples: Examples) -> Gallery:
         )
         for row in examples.rows
     ]
-    cost = np.cumsum([len(q) + sum(len(s[i].png) for _, s in rows) for i, q in enumerate(queries)])
-    fit = max(1, int(np.searchsorted(cost, PAGE_BYTES, side="right")))
+    best = max(range(len(rows)), key=lambda i: rows[i][0].precision, default=None)
+    again = [] if best is None else rows[best][1][:FIRST]
+    cost = [len(query) + sum(len(s[i].png) for _, s in rows) for i, query in enumerate(queries)]
+    for i, strip in enumerate(again):
+        cost[i] += len(queries[i]) + len(strip.png)
+    fit = max(1, int(np.searchsorted(np.cumsum(cost), PAGE_BYTES, side="right")))
     labels = [str(label) for label in examples.labels] if examples.labels else [""] * n
-    return Gallery(
-        queries[:fit], labels[:fit], [(row, strips[:fit]) for row, strips in rows], max(n - fit, 0)
-    )
+    kept = [(row, strips[:fit]) for row, strips in rows]
+    first = None if best is None else (kept[best][0], kept[best][1][:FIRST])
+    return Gallery(queries[:fit], labels[:fit], kept, first, max(n - fit, 0))
 
 
 def png(images: Sequence[Images] | Images) -> str:

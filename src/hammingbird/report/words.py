@@ -1,53 +1,22 @@
-"""What the results say in words: the headline, warnings, and how it was measured."""
+"""What the results say in words: warnings, notes, and how it was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hammingbird.comparison.results import Row, recall_name
+from hammingbird.comparison.results import Row
 
 WIDE_TIES = 0.05
 """From this width on, the bracket [worst, best] of MAP over orders of ties deserves a warning."""
 
 
-def headline(results: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """Say in one sentence what the best codes keep, and in how many bytes."""
-    codes = [row for row in rows if row.role == "method"] or [r for r in rows if r.bits is not None]
-    ceiling = next((row for row in rows if row.role == "ceiling"), None)
-    recall = recall_name(rows)
-    protocol = results.get("protocol", {})
-    by_labels = "label" in f"{protocol.get('rule')} {protocol.get('relevance')}"
-    for metric in ("map", recall) if by_labels else (recall, "map"):
-        best = max(
-            (row for row in codes if metric in row.metrics),
-            key=lambda row: row.metrics[metric].mean,
-            default=None,
-        )
-        if best is not None:
-            break
-    else:
-        return "No method was measured."
-    score = best.metrics[metric].mean
-    size = "" if best.bytes_per_item is None else f", in {best.bytes_per_item:,} bytes per item"
-    if size and ceiling is not None and ceiling.bytes_per_item is not None:
-        size += f" instead of {ceiling.bytes_per_item:,}"
-    who = f"{best.method} at {best.bits} bits"
-    if metric == "map":
-        against = None if ceiling is None else ceiling.mean("map")
-        beside = "" if against is None else f" (float vectors: {against:.2f})"
-        return f"{who} reaches a MAP of {score:.2f}{beside}{size}."
-    wanted, depth = metric.removeprefix("recall").split("@")
-    return (
-        f"{who} keeps {score:.0%} of the {wanted} nearest neighbours "
-        f"in its first {int(depth):,} results{size}."
-    )
-
-
 def tie_warnings(rows: Sequence[Row]) -> list[str]:
-    """Name, for each code length, the widest bracket of MAP over orders of tied items."""
+    """Name, for each code length, the method with the widest bracket of MAP over orders of ties."""
     widest: dict[int, tuple[float, str]] = {}
     for row in rows:
+        if row.role != "method":
+            continue
         worst, best = row.mean("map_worst"), row.mean("map_best")
         if worst is None or best is None or row.bits is None or best - worst <= WIDE_TIES:
             continue
