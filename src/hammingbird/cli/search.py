@@ -92,6 +92,9 @@ def evaluate(
         Path | None, typer.Option(help="True neighbours: hits of a search, .npy, .ivecs, HDF5.")
     ] = None,
     metrics: Annotated[str, typer.Option(help="Names, separated by commas.")] = "",
+    legacy: Annotated[
+        str, typer.Option(help="MAP as a repository prints it: hashnet, mihash, dpsh, ...")
+    ] = "",
     bits: Bits = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -108,7 +111,8 @@ def evaluate(
         database_labels=None if database_labels is None else read_labels(database_labels),
         neighbors=None if neighbors is None else read_neighbors(neighbors),
         n_bits=database.n_bits,
-        metrics=names(metrics) or DEFAULT_METRICS,
+        metrics=names(metrics) or (["map"] if legacy else DEFAULT_METRICS),
+        legacy=legacy or None,
     )
     if as_json:
         print(json.dumps(values, indent=1))  # noqa: T201

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from hammingbird.codes import check_codes
 from hammingbird.errors import InputError
+from hammingbird.evaluation.legacy import legacy_map
 from hammingbird.evaluation.metrics import mean
 from hammingbird.evaluation.names import parse_metric
 from hammingbird.evaluation.ranking import Floats, Ranking, ScoreChunk, check_sizes, score_block
@@ -33,6 +34,7 @@ def evaluate(
     relevance: Relevance | None = None,
     metrics: Sequence[str] = DEFAULT_METRICS,
     self_rows: ArrayLike | None = None,
+    legacy: str | None = None,
     progress: bool = False,
 ) -> dict[str, float]:
     """Measure a ranking by Hamming distance.
@@ -60,6 +62,9 @@ def evaluate(
 
     Cutoffs beyond the database mean all of it. ``self_rows`` [n_queries] names the database row
     that is the query itself and is left out, -1 for none. Memory is bounded by blocks of queries.
+
+    ``legacy`` names a published repository, and ``map`` and ``map@T`` become what its code prints,
+    with its tie order and its losses; see :data:`hammingbird.evaluation.legacy.RULES`.
     """
     queries = check_codes(query_codes, n_bits, "query_codes")
     database = check_codes(database_codes, n_bits, "database_codes")
@@ -71,6 +76,10 @@ def evaluate(
 
     truth = choose_relevance(len(database), query_labels, database_labels, neighbors, relevance)
     check_sizes(truth, len(queries), len(database), self_rows)
+    if legacy is not None:
+        if self_rows is not None:
+            raise InputError("no legacy rule leaves the query's own row out: drop self_rows")
+        return legacy_map(queries, database, truth, legacy, _names(metrics))
     step = max(1, min((1 << 22) // (n_bits + 1), (1 << 31) // len(database)))
     return _measure(_names(metrics), truth, neighbors, rank, step, progress)
 

@@ -45,6 +45,7 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
         ),
         "lower-bound-table2": Result("lower_bound:table2", "CSQ_D by how its centres are made"),
         "distilled": Result("distilled:neighbors_kept", "DistilledHash beside ITQ, four sets"),
+        "evaluation-rules": Result("rules:by_rules", "one set of codes by all repositories' rules"),
         "distilled-prefixes": Result("distilled:prefixes", "one model for 16, 32 and 64 bits"),
     }
 )
