@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from hammingbird.errors import InputError
 from hammingbird.evaluation.ranking import check_sizes
 from hammingbird.evaluation.relevance import Relevance
-
-BLOCK_BYTES = 1 << 24
+from hammingbird.storage import hash_rows
 
 
 def describe_protocol(
@@ -54,7 +53,7 @@ def overlap(queries: ArrayLike, database: ArrayLike) -> NDArray[np.int64]:
             f"queries {queries.shape} and database {database.shape} must be matrices of equal width"
         )
     kind = np.result_type(queries, database)
-    left, right = _hash_rows(queries, kind), _hash_rows(database, kind)
+    left, right = hash_rows(queries, kind), hash_rows(database, kind)
     hashes, first = np.unique(right, return_index=True)
     rows = np.full(len(queries), -1, np.int64)
     if not len(hashes):
@@ -78,27 +77,3 @@ def check_disjoint(
             f"{shared[found[0]]}): remove them, or allow the overlap if it is meant"
         )
     return len(found)
-
-
-def _hash_rows(rows: NDArray[Any], kind: np.dtype[Any]) -> NDArray[np.uint64]:
-    """Hash rows to 64 bits: the sum of their 8-byte words, each mixed by SplitMix64.
-
-    Weaker mixing fails on data such as floats that differ by flipped signs only.
-    """
-    width = rows.shape[1] * kind.itemsize
-    words = -(-width // 8)
-    offsets = np.random.default_rng(0).integers(0, 1 << 64, words, np.uint64)
-    hashes = np.empty(len(rows), np.uint64)
-    step = max(1, BLOCK_BYTES // max(1, width))
-    for start in range(0, len(rows), step):
-        block = np.ascontiguousarray(rows[start : start + step], kind)
-        padded = np.zeros((len(block), 8 * words), np.uint8)
-        padded[:, :width] = block.view(np.uint8)
-        mixed = padded.view(np.uint64)
-        mixed += offsets
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            mixed ^= mixed >> np.uint64(shift)
-            mixed *= np.uint64(factor)
-        mixed ^= mixed >> np.uint64(31)
-        hashes[start : start + step] = mixed.sum(axis=1)
-    return hashes

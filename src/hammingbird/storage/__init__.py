@@ -2,7 +2,12 @@
 
 from hammingbird.storage.code_files import read_codes, write_codes
 from hammingbird.storage.describe import describe
-from hammingbird.storage.fingerprints import RowsFingerprint, fingerprint, fingerprint_rows
+from hammingbird.storage.fingerprints import (
+    RowsFingerprint,
+    fingerprint,
+    fingerprint_rows,
+    hash_rows,
+)
 from hammingbird.storage.folders import load_folder, save_folder
 from hammingbird.storage.manifests import (
     FORMAT,
@@ -21,6 +26,7 @@ __all__ = [
     "discard",
     "fingerprint",
     "fingerprint_rows",
+    "hash_rows",
     "load_folder",
     "package_version",
     "read_codes",
