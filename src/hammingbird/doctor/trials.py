@@ -1,0 +1,157 @@
+"""Methods at every length: learned from some rows, compared on a part, the best measured on all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hammingbird import catalog
+from hammingbird.codes import MAX_BITS, Codes
+from hammingbird.doctor.estimates import Estimate, Floats, share_kept
+from hammingbird.doctor.quality import Quality
+from hammingbird.doctor.truth import Ids
+from hammingbird.hasher import Hasher
+
+
+class Candidate(NamedTuple):
+    """A method that learns without labels, and the lengths at which it is worth its time."""
+
+    method: str
+    shortest: float
+    """Bits a dimension."""
+    longest: float
+    """Bits a dimension."""
+    most_bits: int = MAX_BITS
+
+
+METHODS = (
+    Candidate("rotated-pca", 0, 1),
+    Candidate("itq", 0, 1, 128),
+    Candidate("sgh", 0, 1, 64),
+    Candidate("lsh", 1.01, MAX_BITS),
+)
+"""ITQ gains nothing over a random rotation with many bits, and SGH takes minutes there."""
+UNTRAINED = "sign"
+LENGTHS = (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
+LONGEST = 2.0
+"""Bits a dimension of the longest code tried."""
+TRAIN_ROWS = 20_000
+SCREEN_ROWS = 50_000
+"""Methods are compared on the smallest part of the database with so many rows."""
+
+
+@dataclass
+class Trial:
+    """One method at one length: what it learned, its codes, and what these keep."""
+
+    method: str
+    bits: int
+    hasher: Hasher
+    scores: NDArray[np.floating]
+    """Of the queries, [q, n_bits]."""
+    fit_seconds: float
+    train_rows: int
+    codes: Codes
+    """Of the whole database once the trial was measured there."""
+    encode_seconds: float = 0.0
+    values: list[dict[str, Floats]] = field(default_factory=list)
+    """For every part of the database, of every use one value a query."""
+    kept: dict[str, Estimate] = field(default_factory=dict)
+    """In the whole database."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a code."""
+        return int(self.codes.shape[1])
+
+    @property
+    def name(self) -> str:
+        """Method and bits."""
+        return f"{self.method}, {self.bits} bits"
+
+
+class Bench:
+    """The database, its parts and the queries that every method is tried on."""
+
+    def __init__(
+        self,
+        queries: NDArray[np.float32],
+        database: NDArray[Any],
+        qualities: Sequence[Quality],
+        rows: Sequence[Ids],
+        seed: int,
+    ) -> None:
+        """``qualities`` and ``rows`` are those of nested parts, the last one the whole database."""
+        self.queries, self.database, self.seed = queries, database, seed
+        self.qualities, self.rows = qualities, rows
+        rng = np.random.default_rng(seed)
+        n = len(database)
+        train = rng.choice(n, TRAIN_ROWS, replace=False) if n > TRAIN_ROWS else np.arange(n)
+        self.train = np.asarray(database[np.sort(train)])
+        self.screen = next(
+            i for i, part in enumerate(rows) if len(part) >= min(SCREEN_ROWS, len(database))
+        )
+
+    def trials(self) -> Iterator[list[Trial]]:
+        """For every length, shortest first, all methods in the part that they are compared on."""
+        width = self.database.shape[1]
+        for bits in lengths(width):
+            fit = [
+                self._start(candidate.method, bits)
+                for candidate in METHODS
+                if candidate.shortest <= bits / width <= candidate.longest
+                and bits <= candidate.most_bits
+            ]
+            if fit:
+                yield fit
+
+    def untrained(self) -> Trial | None:
+        """The sign of every dimension, measured; None where there are too many dimensions."""
+        if self.database.shape[1] > MAX_BITS:
+            return None
+        return self.measure(self._start(UNTRAINED, self.database.shape[1]))
+
+    def measure(self, trial: Trial) -> Trial:
+        """Encode the whole database and measure every part of it."""
+        start = time.perf_counter()
+        trial.codes = trial.hasher.transform(self.database)
+        trial.encode_seconds = time.perf_counter() - start
+        trial.values = [
+            quality.of_codes(trial.scores, trial.codes[rows])
+            for quality, rows in zip(self.qualities, self.rows, strict=True)
+        ]
+        trial.kept = self._kept(trial.values[-1], self.qualities[-1])
+        return trial
+
+    def _start(self, method: str, bits: int) -> Trial:
+        start = time.perf_counter()
+        hasher = catalog.make(method, bits, self.seed).fit(self.train)
+        seconds = time.perf_counter() - start
+        scores = hasher.project(self.queries)
+        rows, quality = self.rows[self.screen], self.qualities[self.screen]
+        whole = len(rows) == len(self.database)
+        codes = hasher.transform(self.database if whole else self.database[rows])
+        values = quality.of_codes(scores, codes)
+        kept = self._kept(values, quality)
+        return Trial(
+            method, bits, hasher, scores, seconds, len(self.train), codes, 0.0, [values], kept
+        )
+
+    def _kept(self, values: dict[str, Floats], quality: Quality) -> dict[str, Estimate]:
+        return {use: share_kept(of, quality.ceiling) for use, of in values.items()}
+
+
+def lengths(width: int) -> list[int]:
+    """Bits that are tried for vectors of this width: up to twice as many as dimensions."""
+    within = [bits for bits in LENGTHS if bits <= LONGEST * width]
+    return sorted({*within, width} if width <= MAX_BITS else within)
+
+
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """The trial that keeps most, on average over its uses."""
+    return max(trials, key=lambda trial: sum(kept.value for kept in trial.kept.values()))

@@ -1,0 +1,236 @@
+"""The doctor's page: one HTML file, and the sentences that the terminal says too."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hammingbird.doctor.quality import ASYMMETRIC, HAMMING, RERANKS, USES
+from hammingbird.errors import MissingExtraError
+from hammingbird.report.canvas import DARK, LIGHT, PAGE, Panel, Style, numbered_style
+from hammingbird.storage import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from hammingbird.doctor import Diagnosis
+    from hammingbird.doctor.drift import Drift
+    from hammingbird.doctor.estimates import Estimate
+    from hammingbird.doctor.growth import Growth
+
+DRAWN = (HAMMING, ASYMMETRIC, *(use for use, depth in RERANKS.items() if depth == 100))
+"""Uses that are drawn over bytes."""
+
+
+def write_checkup(path: str | os.PathLike[str], found: Diagnosis) -> Path:
+    """Write what the doctor found as one page and return its path. Needs the ``report`` extra."""
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ImportError as error:
+        raise MissingExtraError("jinja2", "report") from error
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
+        files("hammingbird.report").joinpath("doctor.html").read_text("utf-8")
+    )
+    text = page.render(
+        found=found,
+        headline=headline(found),
+        uses=USES,
+        targets=list(dict.fromkeys(answer.target for answer in found.answers)),
+        beside=beside(found),
+        panels=_panels(found),
+        drift=drift_words(found),
+        drift_panels=[] if found.drift is None else _drift_panels(found.drift),
+        light=LIGHT.variables(),
+        dark=DARK.variables(),
+    )
+    path = Path(path)
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text(text, "utf-8")
+    return path
+
+
+def headline(found: Diagnosis) -> str:
+    """Say in two sentences which code to take, what it keeps, and what it is held against."""
+    advice = found.advice
+    first = (
+        f"{advice.method} at {advice.bits} bits, {advice.bytes:,} bytes instead of "
+        f"{found.row_bytes:,} a row, keeps {_percent(advice.kept)} {found.what}"
+    )
+    depth = RERANKS[advice.use]
+    first += f", if the first {depth} are ordered again by their vectors"
+    if advice.target is None:
+        first = f"No code that was tried keeps 90 %. The best: {first}"
+    chosen = next(c for c in found.codes if (c.method, c.bits) == (advice.method, advice.bits))
+    alone = chosen.kept
+    words = [
+        f"Without the vectors it keeps {alone[ASYMMETRIC].value:.0%} by asymmetric search and "
+        f"{alone[HAMMING].value:.0%} by Hamming distance alone"
+    ]
+    if found.untrained:
+        words.append(
+            f"the untrained sign ({found.untrained.bytes:,} bytes) "
+            f"{found.untrained.kept[HAMMING].value:.0%}"
+        )
+    words += [
+        f"{rival.name} in as many bytes {rival.kept[ASYMMETRIC].value:.0%}"
+        for rival in found.rivals
+        if rival.bytes == advice.bytes
+    ]
+    return f"{first}. {'; '.join(words)}."
+
+
+def beside(found: Diagnosis) -> list[tuple[str, int, dict[str, Estimate]]]:
+    """The recommended code, the untrained sign and the rivals: name, bytes, what each keeps."""
+    advice = found.advice
+    rows = [
+        (f"{code.method}, {code.bits} bits", code.bytes, code.kept)
+        for code in found.codes
+        if (code.method, code.bits) == (advice.method, advice.bits)
+    ]
+    if found.untrained:
+        sign = found.untrained
+        rows.append((f"untrained sign, {sign.bits} bits", sign.bytes, sign.kept))
+    return rows + [(f"{r.name}, look-up tables", r.bytes, r.kept) for r in found.rivals]
+
+
+def drift_words(found: Diagnosis) -> list[str]:
+    """What new vectors are like, one sentence a line."""
+    drift = found.drift
+    if drift is None:
+        return []
+    verdict = (
+        "The distribution has moved: fit again on a sample that holds new rows"
+        if drift.moved
+        else "Nothing shows that the distribution has moved"
+    )
+    return [
+        f"{verdict} (p = {drift.p_value:.3f} of a permutation test on {drift.rows:,} new rows; "
+        f"{drift.farthest}).",
+        f"Codes lose {drift.new_error:.1%} of the squared distance from the mean, "
+        f"{drift.old_error:.1%} before.",
+        *(
+            f"{recall.use}: {recall.new} of the ten nearest of new queries, {recall.old} before; "
+            f"estimated without ground truth {recall.estimated:.3f}."
+            for recall in drift.recalls
+        ),
+    ]
+
+
+def _percent(kept: Estimate) -> str:
+    return f"{kept.value:.1%} [{kept.low:.1%}, {kept.high:.1%}]"
+
+
+def _panels(found: Diagnosis) -> list[Panel]:
+    kept = f"share {found.what}"
+    return [
+        Panel(
+            f"What codes keep {found.what}",
+            f"{kept} over bytes a row",
+            partial(_plot_bytes, found=found),
+            "bytes",
+            (560, 330),
+            (46, 42, 12, 14),
+        ),
+        Panel(
+            "As rows grow: measured, then extrapolated",
+            f"{kept} over rows, for {found.advice.method} at {found.advice.bits} bits",
+            partial(_plot_growth, growths=found.growth),
+            "growth",
+            (560, 330),
+            (46, 42, 12, 14),
+        ),
+    ]
+
+
+def _style(use: str) -> Style:
+    return numbered_style(PAGE, USES.index(use) if use in (HAMMING, ASYMMETRIC) else 4)
+
+
+def _plot_bytes(axes: Axes, found: Diagnosis) -> None:
+    for use in DRAWN:
+        style = _style(use)
+        x = [code.bytes for code in found.codes]
+        y = [code.kept[use] for code in found.codes]
+        axes.plot(x, [e.value for e in y], **style.line(markersize=4))
+        axes.vlines(x, [e.low for e in y], [e.high for e in y], color=style.color, alpha=0.5)
+        _name(axes, use, x[len(x) // 2], y[len(x) // 2].value, style.color)
+    for name, marker in (("PQ", "x"), ("OPQ", "+")):
+        points = [(r.bytes, r.kept[ASYMMETRIC].value) for r in found.rivals if r.name == name]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker, color=PAGE.text, linestyle=(0, (1, 1.4)))
+            _name(axes, name, *points[-1], PAGE.text)
+    if found.untrained:
+        size, kept = found.untrained.bytes, found.untrained.kept[HAMMING].value
+        axes.plot([size], [kept], "*", color=PAGE.neutral, markersize=10)
+        _name(axes, "untrained sign", size, kept, PAGE.text)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
+    axes.set_ylim(0, 1.04)
+    axes.set_xlabel("bytes a row")
+
+
+def _plot_growth(axes: Axes, growths: list[Growth]) -> None:
+    for growth in growths:
+        style = _style(growth.use)
+        y = [e.value for e in growth.measured]
+        axes.plot(growth.sizes, y, **style.line())
+        later = [growth.measured[-1], *growth.extrapolated]
+        x = [growth.sizes[-1], *growth.later_sizes]
+        axes.plot(x, [e.value for e in later], **style.line(linestyle=(0, (3, 2)), marker=""))
+        axes.fill_between(
+            x, [e.low for e in later], [e.high for e in later], color=style.color, alpha=0.15
+        )
+        _name(axes, growth.use, growth.sizes[0], y[0], style.color)
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1.04)
+    axes.set_xlabel("rows")
+
+
+def _name(axes: Axes, text: str, x: float, y: float, color: str) -> None:
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(5, -5),
+        textcoords="offset points",
+        va="top",
+        fontsize=10,
+        color=color,
+    )
+
+
+def _drift_panels(drift: Drift) -> list[Panel]:
+    return [
+        Panel(
+            "Scores, in standard deviations of the old ones",
+            "histograms of the scores of old and new rows",
+            partial(_plot_scores, drift=drift),
+            "drift-scores",
+        ),
+        Panel(
+            "Share of ones of every bit",
+            "rates of bits of new rows over those of old rows",
+            partial(_plot_rates, drift=drift),
+            "drift-rates",
+        ),
+    ]
+
+
+def _plot_scores(axes: Axes, drift: Drift) -> None:
+    axes.stairs(drift.old_scores, drift.score_edges, color=PAGE.relevant, linewidth=1.6)
+    axes.stairs(
+        drift.new_scores,
+        drift.score_edges,
+        color=PAGE.other,
+        linewidth=1.6,
+        linestyle=(0, (3, 1.2)),
+    )
+    axes.set_yticks([])
+
+
+def _plot_rates(axes: Axes, drift: Drift) -> None:
+    axes.plot([0, 1], [0, 1], color=PAGE.neutral, linewidth=1)
+    axes.plot(drift.old_rates, drift.new_rates, "o", color=PAGE.other, markersize=4, alpha=0.8)
+    axes.set(xlabel="old rows", ylabel="new rows", xlim=(0, 1), ylim=(0, 1))
