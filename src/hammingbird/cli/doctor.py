@@ -95,6 +95,8 @@ def _show(found: Diagnosis) -> None:
 
 
 def _show_answers(found: Diagnosis) -> None:
+    from hammingbird.report.doctor import best_words
+
     targets = list(dict.fromkeys(answer.target for answer in found.answers))
     shown = table("shortest code that keeps", *(f"{target:.0%}" for target in targets))
     for use in dict.fromkeys(answer.use for answer in found.answers):
@@ -103,8 +105,7 @@ def _show_answers(found: Diagnosis) -> None:
             if answer.use != use:
                 continue
             if answer.kept is None:
-                best = max((code.kept[use].value, code.bits) for code in found.codes)
-                cells.append(f"none: {best[0]:.3f} at {best[1]} bits")
+                cells.append(best_words(found, use))
             else:
                 cells.append(
                     f"{answer.bits} bits, {plain(answer.method)}: {answer.kept}, "
@@ -120,21 +121,23 @@ def _show_answers(found: Diagnosis) -> None:
 
 
 def _show_costs(found: Diagnosis) -> None:
-    shown = table("code", "bytes a row", "this file GB", "100 M rows GB", "fit s", "rows/s encoded")
+    from hammingbird.report.doctor import amount
+
+    shown = table("code", "bytes a row", "this file", "100 M rows", "fit s", "rows/s encoded")
     for cost in found.costs:
         shown.add_row(
             f"{cost.bits} bits, {plain(cost.method)}",
             f"{cost.bytes:,}",
-            f"{cost.file_gb:.3g}",
-            f"{cost.hundred_million_gb:.3g}",
+            amount(cost.bytes * found.rows),
+            amount(cost.bytes * 1e8),
             f"{cost.fit_seconds:.1f} ({cost.fit_rows:,} rows)",
             f"{cost.encoded_rows_a_second:,.0f}",
         )
     shown.add_row(
         plain(found.dtype),
         f"{found.row_bytes:,}",
-        f"{found.row_bytes * found.rows / 1e9:.3g}",
-        f"{found.row_bytes / 10:.3g}",
+        amount(found.row_bytes * found.rows),
+        amount(found.row_bytes * 1e8),
         style="dim",
     )
     console.print(shown)

@@ -75,7 +75,7 @@ class Watch:
         """Per row: scores, bits, sizes of scores, and the error of the decoded code."""
         scores = np.asarray(self.trial.hasher.project(X), np.float64)
         rest, length = self.errors(X)
-        return np.column_stack([scores, np.sign(scores), np.abs(scores), rest, length])
+        return np.column_stack([scores, scores >= 0, np.abs(scores), rest, length])
 
     def errors(self, X: NDArray[np.float32]) -> tuple[Floats, Floats]:
         """Squared distances of rows from what their codes stand for, and from the mean."""
@@ -89,8 +89,8 @@ class Watch:
         bits = range(self.trial.bits)
         return [
             *(f"the score of bit {i}" for i in bits),
-            *(f"the rate of bit {i}" for i in bits),
-            *(f"the size of bit {i}'s scores" for i in bits),
+            *(f"the share of ones of bit {i}" for i in bits),
+            *(f"the size of the scores of bit {i}" for i in bits),
             "the error of decoded codes",
             "the distance from the mean",
         ]

@@ -135,7 +135,7 @@ def examine(
         bits=examine_bits(best.codes, best.bits, random_state),
         untrained_bits=[] if sign is None else examine_bits(sign.codes, sign.bits, random_state),
         drift=None if new is None else _drift(against_name, new, best, use, bench, parts[-1], say),
-        notes=[*_sampled(len(X), len(database), n_queries), *notes],
+        notes=[*_sampled(len(X), len(database), most), *notes],
         machine=f"{os.cpu_count()} cores, kernels {kernels.backend}",
         seconds=time.perf_counter() - start,
     )
@@ -189,7 +189,7 @@ def _drift(
 
 def _advice(name: str, best: Trial, use: str) -> Advice:
     model = f"{Path(name).stem}-{best.method}-{best.bits}"
-    fit = ["--train", name, "--method", best.method, "--bits", str(best.bits), "--out", model]
+    fit = [best.method, "--train", name, "--bits", str(best.bits), "--out", model]
     return Advice(
         best.method,
         best.bits,
@@ -208,13 +208,12 @@ def _tried(trial: Trial) -> Tried:
     return Tried(trial.method, trial.bits, trial.bytes, len(trial.codes), trial.kept)
 
 
-def _sampled(rows: int, searched: int, queries: int) -> list[str]:
-    left_out = rows - searched - queries
-    if left_out <= 0:
+def _sampled(rows: int, searched: int, most: int) -> list[str]:
+    if rows <= most + searched // 10:
         return []
     return [
-        f"{searched:,} of {rows:,} rows were searched: {left_out:,} were left out, as copies of "
-        "queries or because the file is large. What is said of the whole file is extrapolated."
+        f"The file is large: {searched:,} of its {rows:,} rows were searched. What is said of the "
+        "whole file is extrapolated."
     ]
 
 

@@ -9,7 +9,7 @@ from hammingbird.doctor.estimates import Estimate, extrapolate, share_kept
 from hammingbird.doctor.quality import Quality
 from hammingbird.doctor.trials import Trial
 
-TIMES = (1, 10, 100)
+TIMES = (10, 100)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ def grow(trial: Trial, use: str, qualities: Sequence[Quality], file_rows: int) -
     above = [q.ceiling for q in qualities if q.ceiling is not None]
     ceiling = above if len(above) == len(qualities) else None
     measured = [share_kept(v, q.ceiling) for v, q in zip(values, qualities, strict=True)]
-    later = [file_rows * times for times in TIMES if file_rows * times > sizes[-1]]
+    sampled = [file_rows] if file_rows > 2 * sizes[-1] else []
+    later = [*sampled, *(file_rows * times for times in TIMES)]
     found = extrapolate(sizes, values, later, ceiling) if len(sizes) > 1 else []
     check = None
     if len(sizes) > 2:

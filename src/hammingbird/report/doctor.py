@@ -6,7 +6,7 @@ import os
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hammingbird.doctor.quality import ASYMMETRIC, HAMMING, RERANKS, USES
 from hammingbird.errors import MissingExtraError
@@ -40,6 +40,8 @@ def write_checkup(path: str | os.PathLike[str], found: Diagnosis) -> Path:
         uses=USES,
         targets=list(dict.fromkeys(answer.target for answer in found.answers)),
         beside=beside(found),
+        best={use: best_words(found, use) for use in USES},
+        amount=amount,
         panels=_panels(found),
         drift=drift_words(found),
         drift_panels=[] if found.drift is None else _drift_panels(found.drift),
@@ -96,6 +98,20 @@ def beside(found: Diagnosis) -> list[tuple[str, int, dict[str, Estimate]]]:
     return rows + [(f"{r.name}, look-up tables", r.bytes, r.kept) for r in found.rivals]
 
 
+def amount(n_bytes: float) -> str:
+    """Bytes in the largest decimal unit that leaves a whole one."""
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes:.0f} bytes"
+
+
+def best_words(found: Diagnosis, use: str) -> str:
+    """What the best code keeps in a use that reaches no target."""
+    best = max(found.codes, key=lambda code: code.kept[use].value)
+    return f"none: {best.kept[use].value:.3f} at {best.bits:,} bits"
+
+
 def drift_words(found: Diagnosis) -> list[str]:
     """What new vectors are like, one sentence a line."""
     drift = found.drift
@@ -131,16 +147,16 @@ def _panels(found: Diagnosis) -> list[Panel]:
             f"{kept} over bytes a row",
             partial(_plot_bytes, found=found),
             "bytes",
-            (560, 330),
-            (46, 42, 12, 14),
+            (430, 300),
+            (40, 42, 12, 10),
         ),
         Panel(
             "As rows grow: measured, then extrapolated",
             f"{kept} over rows, for {found.advice.method} at {found.advice.bits} bits",
             partial(_plot_growth, growths=found.growth),
             "growth",
-            (560, 330),
-            (46, 42, 12, 14),
+            (430, 300),
+            (40, 42, 12, 10),
         ),
     ]
 
@@ -152,53 +168,56 @@ def _style(use: str) -> Style:
 def _plot_bytes(axes: Axes, found: Diagnosis) -> None:
     for use in DRAWN:
         style = _style(use)
-        x = [code.bytes for code in found.codes]
-        y = [code.kept[use] for code in found.codes]
-        axes.plot(x, [e.value for e in y], **style.line(markersize=4))
-        axes.vlines(x, [e.low for e in y], [e.high for e in y], color=style.color, alpha=0.5)
-        _name(axes, use, x[len(x) // 2], y[len(x) // 2].value, style.color)
+        sizes, kept = [code.bytes for code in found.codes], [code.kept[use] for code in found.codes]
+        axes.plot(sizes, [e.value for e in kept], **style.line(markersize=4, label=use))
+        low, high = [e.low for e in kept], [e.high for e in kept]
+        axes.vlines(sizes, low, high, color=style.color, alpha=0.5)
     for name, marker in (("PQ", "x"), ("OPQ", "+")):
         points = [(r.bytes, r.kept[ASYMMETRIC].value) for r in found.rivals if r.name == name]
+        style = Style(PAGE.text, marker, (0, (1, 1.4)))
         if points:
-            axes.plot(*zip(*points, strict=True), marker, color=PAGE.text, linestyle=(0, (1, 1.4)))
-            _name(axes, name, *points[-1], PAGE.text)
+            label = f"{name}, look-up tables"
+            axes.plot(*zip(*points, strict=True), **style.line(linewidth=1.2, label=label))
     if found.untrained:
-        size, kept = found.untrained.bytes, found.untrained.kept[HAMMING].value
-        axes.plot([size], [kept], "*", color=PAGE.neutral, markersize=10)
-        _name(axes, "untrained sign", size, kept, PAGE.text)
+        sign = found.untrained
+        star = Style(PAGE.neutral, "*", "none", 10)
+        label = "untrained sign, Hamming"
+        axes.plot([sign.bytes], [sign.kept[HAMMING].value], **star.line(label=label))
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
-    axes.set_ylim(0, 1.04)
     axes.set_xlabel("bytes a row")
+    _finish(axes, "lower right")
 
 
 def _plot_growth(axes: Axes, growths: list[Growth]) -> None:
     for growth in growths:
         style = _style(growth.use)
-        y = [e.value for e in growth.measured]
-        axes.plot(growth.sizes, y, **style.line())
+        kept = [e.value for e in growth.measured]
+        axes.plot(growth.sizes, kept, **style.line(label=growth.use))
         later = [growth.measured[-1], *growth.extrapolated]
-        x = [growth.sizes[-1], *growth.later_sizes]
-        axes.plot(x, [e.value for e in later], **style.line(linestyle=(0, (3, 2)), marker=""))
-        axes.fill_between(
-            x, [e.low for e in later], [e.high for e in later], color=style.color, alpha=0.15
-        )
-        _name(axes, growth.use, growth.sizes[0], y[0], style.color)
+        sizes = [growth.sizes[-1], *growth.later_sizes]
+        axes.plot(sizes, [e.value for e in later], **style.line(linestyle=(0, (3, 2)), marker=""))
+        low, high = [e.low for e in later], [e.high for e in later]
+        axes.fill_between(sizes, low, high, color=style.color, alpha=0.15, linewidth=0)
     axes.set_xscale("log")
-    axes.set_ylim(0, 1.04)
+    axes.xaxis.set_major_formatter(lambda n, _: _short(n))
+    axes.minorticks_off()
     axes.set_xlabel("rows")
+    _finish(axes, "lower left")
 
 
-def _name(axes: Axes, text: str, x: float, y: float, color: str) -> None:
-    axes.annotate(
-        text,
-        (x, y),
-        xytext=(5, -5),
-        textcoords="offset points",
-        va="top",
-        fontsize=10,
-        color=color,
-    )
+def _finish(axes: Axes, place: Literal["lower left", "lower right"]) -> None:
+    """Shares from 0 to 1, and which line is which where there is room."""
+    axes.set_ylim(0, 1.04)
+    axes.legend(loc=place, frameon=False, fontsize=9, labelcolor=PAGE.text)
+
+
+def _short(n: float) -> str:
+    """A round number of rows."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if n >= size:
+            return f"{n / size:,.0f}{unit}"
+    return f"{n:,.0f}"
 
 
 def _drift_panels(drift: Drift) -> list[Panel]:

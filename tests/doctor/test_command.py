@@ -1,0 +1,94 @@
+"""The doctor from the command line, and its page."""
+
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from hammingbird import cli
+from hammingbird.doctor import trials
+from hammingbird.doctor.trials import Candidate
+from hammingbird.errors import FileError, HammingbirdError
+
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "METHODS", (Candidate("rotated-pca", 0, 1), Candidate("lsh", 0, 9)))
+    monkeypatch.setattr(trials, "LENGTHS", (16, 32))
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 8, 1400)
+    X = 2 * rng.standard_normal((8, 20))[y] + rng.standard_normal((1400, 20))
+    np.save(tmp_path / "a <b>.npy", X[:1200].astype(np.float16))
+    np.save(tmp_path / "new.npy", X[1200:].astype(np.float32))
+    np.save(tmp_path / "y.npy", y[:1200])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments):
+    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+class Balance(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in VOID and tag not in ("use", "path", "image"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in ("use", "path", "image"):
+            assert self.open.pop() == tag
+
+
+def test_the_next_commands_run(files):
+    shown = run("doctor", "a <b>.npy", "--queries", 200)
+    commands = re.findall(r"^  (hammingbird .*)$", shown, re.MULTILINE)
+    assert [command.split()[1] for command in commands] == ["fit", "encode"]
+    for command in commands:
+        run(*shlex.split(command)[1:])
+    bits = int(re.search(r"--bits (\d+)", commands[0])[1])
+    codes = np.load(shlex.split(commands[1])[-1])
+    assert codes.shape == (1200, -(-bits // 8))
+
+
+def test_the_page(files):
+    run("doctor", "a <b>.npy", "--queries", 200, "--against", "new.npy", "--out", "page.html")
+    text = (files / "page.html").read_text("utf-8")
+    parser = Balance()
+    parser.feed(text)
+    assert not parser.open
+    assert "a &lt;b&gt;.npy" in text
+    assert "a <b>" not in text
+    assert "http" not in re.sub(r'xmlns="[^"]*"', "", text)
+    for word in ("re-rank of 100", "effective rank", "hammingbird encode", "permutation test"):
+        assert word in text
+
+
+def test_json_alone(files):
+    found = json.loads(run("doctor", "a <b>.npy", "--queries", 200, "--labels", "y.npy", "--json"))
+    assert found["what"] == "of the float vectors' MAP@100"
+    assert found["advice"]["commands"]
+    assert not (files / "doctor.html").exists()
+
+
+def test_what_cannot_be_read(files):
+    np.save("new.npy", np.ones((5, 3)))
+    with pytest.raises(HammingbirdError, match=r"new\.npy has vectors of width 3, .* of 20"):
+        run("doctor", "a <b>.npy", "--queries", 200, "--against", "new.npy")
+    whole = (files / "a <b>.npy").read_bytes()
+    (files / "cut.npy").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FileError, match=r"cut\.npy"):
+        run("doctor", "cut.npy")
