@@ -105,11 +105,11 @@ def _show_answers(found: Diagnosis) -> None:
             if answer.use != use:
                 continue
             if answer.kept is None:
-                cells.append(best_words(found, use))
+                cells.append(f"[dim]{best_words(found, use)}[/]")
             else:
                 cells.append(
-                    f"{answer.bits} bits, {plain(answer.method)}: {answer.kept}, "
-                    f"{answer.queries_a_second:,.0f}/s"
+                    f"{answer.bits} bits, {plain(answer.method)}\n[dim]{answer.kept}\n"
+                    f"{answer.queries_a_second:,.0f} queries/s[/]"
                 )
         shown.add_row(use, *cells)
     console.print(shown)
@@ -148,7 +148,7 @@ def _show_beside(found: Diagnosis) -> None:
     from hammingbird.doctor.quality import USES
     from hammingbird.report.doctor import beside
 
-    shown = table("what is kept", "bytes", *USES)
+    shown = table("what is kept", "bytes", *(use.removeprefix("re-rank ") for use in USES))
     for name, size, kept in beside(found):
         cells = (f"{kept[use].value:.3f}" if use in kept else "" for use in USES)
         shown.add_row(plain(name), f"{size:,}", *cells)

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from hammingbird import kernels
 from hammingbird.codes import pack
 from hammingbird.doctor.estimates import Estimate
-from hammingbird.doctor.quality import ASYMMETRIC, HAMMING, NEAREST, RERANKS, USES
+from hammingbird.doctor.quality import (
+    ASYMMETRIC,
+    BOTH,
+    BOTH_CANDIDATES,
+    HAMMING,
+    NEAREST,
+    RERANKS,
+    USES,
+)
 from hammingbird.doctor.trials import Trial
 from hammingbird.index import rerank
 
@@ -103,8 +111,12 @@ def speed(trial: Trial, use: str, queries: NDArray[np.float32], database: NDArra
     elif use == ASYMMETRIC:
         kernels.best(scores, trial.codes, trial.bits, NEAREST)
     else:
-        candidates, _ = kernels.nearest(pack(scores), trial.codes, RERANKS[use])
-        rerank(some, candidates, database, NEAREST)
+        found = (
+            kernels.best(scores, trial.codes, trial.bits, BOTH_CANDIDATES)
+            if use == BOTH
+            else kernels.nearest(pack(scores), trial.codes, RERANKS[use])
+        )
+        rerank(some, found[0], database, NEAREST)
     return len(some) / (time.perf_counter() - start)
 
 

@@ -21,6 +21,7 @@ from hammingbird.doctor.drift import Drift, Watch, examine_drift
 from hammingbird.doctor.growth import grow
 from hammingbird.doctor.quality import (
     ASYMMETRIC,
+    BOTH,
     HAMMING,
     LabelsKept,
     NeighborsKept,
@@ -183,7 +184,7 @@ def _drift(
 ) -> Drift:
     say(f"{name} against the held-out rows")
     watch = Watch(best, bench.train, bench.queries)
-    uses = tuple(dict.fromkeys((HAMMING, ASYMMETRIC, use)))
+    uses = (HAMMING, ASYMMETRIC, use, BOTH)
     return examine_drift(name, new, watch, bench.database, NeighborsKept(part), uses, bench.seed)
 
 

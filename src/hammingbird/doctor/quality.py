@@ -12,6 +12,7 @@ from hammingbird import kernels
 from hammingbird.codes import Codes, pack
 from hammingbird.doctor.estimates import Floats
 from hammingbird.doctor.truth import Part
+from hammingbird.errors import InputError
 from hammingbird.evaluation import ListedNeighbors, Ranking, SameLabel, average_precision
 from hammingbird.evaluation.metrics import recall_at
 from hammingbird.index import rerank
@@ -22,9 +23,12 @@ CANDIDATES = (50, 100, 200, 500)
 """Rows that are ordered again by their vectors."""
 PAGE = 100
 """Results that count with labels."""
-HAMMING, ASYMMETRIC = "Hamming distance alone", "asymmetric search"
+HAMMING, ASYMMETRIC = "Hamming alone", "asymmetric"
 RERANKS = {f"re-rank of {candidates}": candidates for candidates in CANDIDATES}
-USES = (HAMMING, ASYMMETRIC, *RERANKS)
+"""The nearest by Hamming distance are ordered again."""
+BOTH, BOTH_CANDIDATES = "asym., re-rank of 100", 100
+"""The best by asymmetric search are ordered again."""
+USES = (HAMMING, ASYMMETRIC, *RERANKS, BOTH)
 """How codes are searched: alone, by the queries' real scores, or with the vectors at hand."""
 
 
@@ -61,11 +65,12 @@ class NeighborsKept(Quality):
         n_bits = scores.shape[1]
         truth = ListedNeighbors(self.part.nearest[:, :NEAREST], len(database))
         ranking = Ranking.from_codes(pack(scores), database, n_bits, truth)
-        asymmetric, _ = kernels.best(scores, database, n_bits, NEAREST)
+        asymmetric, _ = kernels.best(scores, database, n_bits, BOTH_CANDIDATES)
         return {
             HAMMING: recall_at(ranking, NEAREST),
-            ASYMMETRIC: self._found(asymmetric),
+            ASYMMETRIC: self._found(asymmetric[:, :NEAREST]),
             **{use: recall_at(ranking, depth) for use, depth in RERANKS.items()},
+            BOTH: self._found(asymmetric),
         }
 
     def of_hits(self, hits: NDArray[np.int64]) -> dict[str, Floats]:
@@ -98,27 +103,30 @@ class LabelsKept(Quality):
         self.part, self.queries, self.vectors = part, queries, vectors
         self.relevance = SameLabel(query_labels, labels)
         self._counts = self.relevance.n_relevant() > 0
+        if not self._counts.any():
+            raise InputError("no held-out row shares its label with another: are these the labels?")
         self.ceiling = self._precision(part.nearest)
 
     def of_codes(self, scores: NDArray[np.floating], database: Codes) -> dict[str, Floats]:
         """Expected over ties by Hamming distance; behind a re-rank its order goes on."""
         n_bits, codes = scores.shape[1], pack(scores)
         ranking = Ranking.from_codes(codes, database, n_bits, self.relevance)
-        asymmetric, _ = kernels.best(scores, database, n_bits, PAGE)
+        asymmetric, _ = kernels.best(scores, database, n_bits, BOTH_CANDIDATES)
         nearest, _ = kernels.nearest(codes, database, max(CANDIDATES))
         return {
             HAMMING: average_precision(ranking, PAGE),
             ASYMMETRIC: self._precision(asymmetric),
-            **self._reranked(nearest),
+            **self._reranked(nearest, RERANKS),
+            **self._reranked(asymmetric, {BOTH: BOTH_CANDIDATES}),
         }
 
     def of_hits(self, hits: NDArray[np.int64]) -> dict[str, Floats]:
         """Behind a re-rank the order of the search goes on."""
-        return {ASYMMETRIC: self._precision(hits[:, :PAGE]), **self._reranked(hits)}
+        return {ASYMMETRIC: self._precision(hits[:, :PAGE]), **self._reranked(hits, RERANKS)}
 
-    def _reranked(self, hits: NDArray[np.int64]) -> dict[str, Floats]:
+    def _reranked(self, hits: NDArray[np.int64], depths: dict[str, int]) -> dict[str, Floats]:
         found = {}
-        for use, depth in RERANKS.items():
+        for use, depth in depths.items():
             first = rerank(self.queries, hits[:, :depth], self.vectors, depth).ids
             found[use] = self._precision(np.hstack([first, hits[:, depth:PAGE]])[:, :PAGE])
         return found

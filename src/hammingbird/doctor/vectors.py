@@ -95,9 +95,10 @@ def norms(moments: Moments, rng: np.random.Generator) -> Finding:
     """Lengths of the vectors, and whether cosine would find other neighbours."""
     low, middle, high = np.percentile(moments.norms, (1, 50, 99))
     zeros = int((moments.norms == 0).sum())
-    seen = f"The middle norm is {middle:.3g}, 98 % lie between {low:.3g} and {high:.3g}"
     if high - low <= 0.01 * max(middle, 1e-30):
-        return Finding("norms", f"{seen}: Euclidean and cosine neighbours are the same.", value=1)
+        seen = f"All norms are about {middle:.3g}: Euclidean and cosine neighbours are the same."
+        return Finding("norms", seen, value=1)
+    seen = f"The middle norm is {middle:.3g}, 98 % lie between {low:.3g} and {high:.3g}"
     agreement = _cosine_agreement(moments, rng)
     seen += f"; {agreement:.0%} of the ten nearest by distance are the ten nearest by cosine."
     advice = (
@@ -154,7 +155,7 @@ def spectrum(moments: Moments) -> list[Finding]:
             "effective rank",
             f"The variance is spread like {rank:.0f} equal directions of {width}; {most} hold 95 % "
             "of it.",
-            "Few directions carry the vectors: short codes lose little."
+            f"If you re-rank, {most} principal components serve nearly as well as the vectors."
             if rank < width / 4
             else "",
             rank,

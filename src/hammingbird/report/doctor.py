@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hammingbird.doctor.quality import ASYMMETRIC, HAMMING, RERANKS, USES
+from hammingbird.doctor.quality import ASYMMETRIC, BOTH, HAMMING, RERANKS, USES
 from hammingbird.errors import MissingExtraError
 from hammingbird.report.canvas import DARK, LIGHT, PAGE, Panel, Style, numbered_style
 from hammingbird.storage import replacing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hammingbird.doctor.estimates import Estimate
     from hammingbird.doctor.growth import Growth
 
-DRAWN = (HAMMING, ASYMMETRIC, *(use for use, depth in RERANKS.items() if depth == 100))
+DRAWN = (HAMMING, ASYMMETRIC, *(use for use, depth in RERANKS.items() if depth == 100), BOTH)
 """Uses that are drawn over bytes."""
 
 
@@ -55,33 +55,35 @@ def write_checkup(path: str | os.PathLike[str], found: Diagnosis) -> Path:
 
 
 def headline(found: Diagnosis) -> str:
-    """Say in two sentences which code to take, what it keeps, and what it is held against."""
+    """Say which code to take and what it keeps, then what others keep in the same two uses."""
     advice = found.advice
     first = (
         f"{advice.method} at {advice.bits} bits, {advice.bytes:,} bytes instead of "
-        f"{found.row_bytes:,} a row, keeps {_percent(advice.kept)} {found.what}"
+        f"{found.row_bytes:,} a row, keeps {_percent(advice.kept)} {found.what}, if the first "
+        f"{RERANKS[advice.use]} are ordered again by their vectors"
     )
-    depth = RERANKS[advice.use]
-    first += f", if the first {depth} are ordered again by their vectors"
     if advice.target is None:
         first = f"No code that was tried keeps 90 %. The best: {first}"
-    chosen = next(c for c in found.codes if (c.method, c.bits) == (advice.method, advice.bits))
-    alone = chosen.kept
-    words = [
-        f"Without the vectors it keeps {alone[ASYMMETRIC].value:.0%} by asymmetric search and "
-        f"{alone[HAMMING].value:.0%} by Hamming distance alone"
-    ]
+    chosen, *others = beside(found)
+    same = [(name, size, kept) for name, size, kept in others if size == advice.bytes]
     if found.untrained:
-        words.append(
-            f"the untrained sign ({found.untrained.bytes:,} bytes) "
-            f"{found.untrained.kept[HAMMING].value:.0%}"
-        )
-    words += [
-        f"{rival.name} in as many bytes {rival.kept[ASYMMETRIC].value:.0%}"
-        for rival in found.rivals
-        if rival.bytes == advice.bytes
-    ]
-    return f"{first}. {'; '.join(words)}."
+        same = [others[0], *(other for other in same if other is not others[0])]
+    words = [first]
+    if same:
+        words.append(f"So re-ranked, {_each(same, advice.use, advice.use)}")
+    alone = f"it keeps {chosen[2][ASYMMETRIC].value:.0%} by asymmetric search and "
+    alone += f"{chosen[2][HAMMING].value:.0%} by Hamming distance alone"
+    rest = f"; {_each(same, HAMMING, ASYMMETRIC)}" if same else ""
+    words.append(f"Without the vectors {alone}{rest}")
+    return f"{'. '.join(words)}."
+
+
+def _each(rows: list[tuple[str, int, dict[str, Estimate]]], use: str, otherwise: str) -> str:
+    """What each keeps in a use, or in another where it does not have this one."""
+    return ", ".join(
+        f"{name.split(',')[0]} ({size:,} bytes) {kept.get(use, kept[otherwise]).value:.1%}"
+        for name, size, kept in rows
+    )
 
 
 def beside(found: Diagnosis) -> list[tuple[str, int, dict[str, Estimate]]]:
@@ -162,7 +164,8 @@ def _panels(found: Diagnosis) -> list[Panel]:
 
 
 def _style(use: str) -> Style:
-    return numbered_style(PAGE, USES.index(use) if use in (HAMMING, ASYMMETRIC) else 4)
+    number = {HAMMING: 0, ASYMMETRIC: 1, BOTH: 3}.get(use, 4)
+    return numbered_style(PAGE, number)
 
 
 def _plot_bytes(axes: Axes, found: Diagnosis) -> None:
