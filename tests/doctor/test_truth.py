@@ -23,7 +23,9 @@ def test_as_all_distances_say(n, k, at_once, seed):
         np.testing.assert_array_equal(part.nearest, expected.ids)
 
 
-def test_many_blocks(monkeypatch):
+@pytest.mark.parametrize("spare", [0, 16])
+def test_many_blocks(monkeypatch, spare):
+    monkeypatch.setattr(truth, "SPARE", spare)
     rng = np.random.default_rng(0)
     database = rng.standard_normal((5000, 8)) + 100  # far from zero: single precision is short
     queries = rng.standard_normal((20, 8)) + 100
