@@ -12,6 +12,9 @@ from hammingbird.errors import InputError
 
 Measure = Literal["l2", "inner", "cosine"]
 
+SLAB = 1 << 14
+"""Rows of a database that are converted to double precision at a time."""
+
 
 class Neighbors(NamedTuple):
     """For every query its neighbours, nearest first, ties by the smaller id."""
@@ -69,7 +72,8 @@ def nearest_vectors(
     """Exact ``k`` nearest database rows of every query, in double precision, ties by row number.
 
     Distances are squared Euclidean (``l2``), or minus the inner product or cosine. ``exclude``
-    [n_queries] names for each query one database row to leave out (its own), -1 for none.
+    [n_queries] names for each query one database row to leave out (its own), -1 for none. The
+    database is read once, slab by slab, and may be a memory map.
     """
     queries, database = np.asarray(queries), np.asarray(database)
     if queries.ndim != 2 or database.ndim != 2 or queries.shape[1] != database.shape[1]:
@@ -79,25 +83,50 @@ def nearest_vectors(
     if not 1 <= k <= len(database) - (exclude is not None):
         raise InputError(f"k={k} neighbours need that many rows, the database has {len(database)}")
     own = None if exclude is None else np.asarray(exclude)
-    base = _prepare(database, measure)
-    norms = np.einsum("ij,ij->i", base, base) if measure == "l2" else None
-    ids = np.empty((len(queries), k), np.int64)
-    distances = np.empty((len(queries), k))
-    for start in range(0, len(queries), chunk):
-        rows = slice(start, start + chunk)
-        block = _prepare(queries[rows], measure)
-        found = block @ base.T
-        if norms is not None:
-            found *= -2
-            found += norms
-            found += np.einsum("ij,ij->i", block, block)[:, None]
-        else:
-            np.negative(found, out=found)
-        if own is not None:
-            known = np.flatnonzero(own[rows] >= 0)
-            found[known, own[rows][known]] = np.inf
-        ids[rows], distances[rows] = smallest(found, k)
+    ids = np.full((len(queries), k), -1, np.int64)
+    distances = np.full((len(queries), k), np.inf)
+    for first in range(0, len(database), SLAB):
+        slab = _prepare(database[first : first + SLAB], measure)
+        norms = np.einsum("ij,ij->i", slab, slab) if measure == "l2" else None
+        for start in range(0, len(queries), chunk):
+            rows = slice(start, start + chunk)
+            block = _prepare(queries[rows], measure)
+            found = block @ slab.T
+            if norms is not None:
+                found *= -2
+                found += norms
+                found += np.einsum("ij,ij->i", block, block)[:, None]
+            else:
+                np.negative(found, out=found)
+            if own is not None:
+                column = own[rows] - first
+                known = np.flatnonzero((column >= 0) & (column < len(slab)))
+                found[known, column[known]] = np.inf
+            _merge(ids[rows], distances[rows], found, first)
     return Neighbors(ids, distances)
+
+
+def _merge(
+    ids: NDArray[np.int64],
+    distances: NDArray[np.float64],
+    found: NDArray[np.float64],
+    first: int,
+) -> None:
+    """Put what was found in rows ``first``, ... among the nearest so far [m, k], in place.
+
+    Rows come in order, so a tie is won by those that are there.
+    """
+    k = ids.shape[1]
+    if first == 0 and k <= found.shape[1]:
+        ids[:], distances[:] = smallest(found, k)
+        return
+    closer = found < distances[:, -1:]
+    for i in np.flatnonzero(closer.any(axis=1)):
+        columns = np.flatnonzero(closer[i])
+        values = np.concatenate([distances[i], found[i, columns]])
+        order = np.argsort(values, kind="stable")[:k]
+        ids[i] = np.concatenate([ids[i], first + columns])[order]
+        distances[i] = values[order]
 
 
 def smallest(

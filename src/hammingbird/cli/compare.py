@@ -50,8 +50,10 @@ def demo(
 @app.command()
 def compare(
     train: Train,
-    query: Annotated[Path, typer.Option(help="Vectors to search with.", show_default=False)],
     out: Out,
+    query: Annotated[
+        Path | None, typer.Option(help="Vectors to search with.", show_default=False)
+    ] = None,
     database: Annotated[
         Path | None, typer.Option(help="Vectors to search in; the training ones if left out.")
     ] = None,
@@ -66,6 +68,23 @@ def compare(
     query_limit: Annotated[
         int | None, typer.Option(help="Use only the first so many queries.", show_default=False)
     ] = None,
+    holdout: Annotated[
+        int | None,
+        typer.Option(
+            help="Take so many queries out of the training file instead.",
+            show_default=False,
+            min=1,
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            help="Learn from so many training rows only; all are still searched.",
+            show_default=False,
+            min=1,
+        ),
+    ] = None,
+    draw_seed: Annotated[int, typer.Option(help="Seed of --holdout and --sample.", min=0)] = 0,
     image_size: ImageSize = None,
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Even if most queries are rows of the database.")
@@ -80,7 +99,7 @@ def compare(
 
     results = run(
         load(train, image_size=image_size),
-        load(query, part="query", image_size=image_size),
+        None if query is None else load(query, part="query", image_size=image_size),
         None if database is None else load(database, image_size=image_size),
         methods=names(methods),
         bits=numbers(bits, "bits"),
@@ -90,6 +109,9 @@ def compare(
         parameters=settings(setting),
         query_limit=query_limit,
         allow_overlap=allow_overlap,
+        holdout=holdout,
+        sample=sample,
+        draw_seed=draw_seed,
         out=out,
     )
     _show_results(results, out)

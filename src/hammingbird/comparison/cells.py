@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hammingbird import catalog
 from hammingbird.codes import MAX_BITS, check_n_bits, pack
 from hammingbird.comparison.code import code_of_method
+from hammingbird.comparison.progress import Progress
 from hammingbird.comparison.results import Role
 from hammingbird.comparison.task import Task
 from hammingbird.errors import InputError
@@ -80,7 +81,9 @@ def _role(method: str) -> Role:
     return "floor" if method in ("lsh", "sign") else "method"
 
 
-def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Codes:
+def finish(
+    folder: Path, cell: Cell, task: Task, settings: dict[str, Any], progress: Progress
+) -> Codes:
     """Fit, save the model and encode, unless the cell is there.
 
     A cell is kept if its parameters, all data, the code that made it and its model agree.
@@ -98,11 +101,13 @@ def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
     model = folder.parent.parent / "models" / cell.name
     kept = _kept(folder, model, made_of)
     if kept is None:
-        start = time.perf_counter()
         taught = catalog.get(cell.method).supervision != "none"
-        hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
+        start = time.perf_counter()
+        with progress.stage("fit"):
+            hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
         fitted = time.perf_counter()
-        database = hasher.transform(task.database.X)
+        with progress.stage("encode"):
+            database = hasher.transform(task.database.X)
         encoded = time.perf_counter()
         scores = hasher.project(task.query.X)
         query = pack(scores)
@@ -112,19 +117,20 @@ def finish(folder: Path, cell: Cell, task: Task, settings: dict[str, Any]) -> Co
             np.save(temporary / "query.npy", query)
             np.save(temporary / "query_scores.npy", scores.astype(np.float32))
 
-        hasher.save(model, overwrite=True)  # first: a cell that is there has its model
-        done = {
-            "method": cell.method,
-            "n_bits": cell.bits,
-            "seed": cell.seed,
-            **made_of,
-            "model": catalog.stamp(model)["fingerprint"],
-            "seconds": {"fit": fitted - start, "encode": encoded - fitted},
-            "history": getattr(hasher, "history_", []),
-            "center_distance": getattr(hasher, "center_distance_", None),
-        }
-        save_folder(folder, "cell", done, write, overwrite=True)
-        kept = load_folder(folder, "cell")
+        with progress.stage("write"):
+            hasher.save(model, overwrite=True)  # first: a cell that is there has its model
+            done = {
+                "method": cell.method,
+                "n_bits": cell.bits,
+                "seed": cell.seed,
+                **made_of,
+                "model": catalog.stamp(model)["fingerprint"],
+                "seconds": {"fit": fitted - start, "encode": encoded - fitted},
+                "history": getattr(hasher, "history_", []),
+                "center_distance": getattr(hasher, "center_distance_", None),
+            }
+            save_folder(folder, "cell", done, write, overwrite=True)
+            kept = load_folder(folder, "cell")
     manifest, path = kept
 
     def read(name: str) -> NDArray[Any]:

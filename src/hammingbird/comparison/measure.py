@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -20,6 +20,8 @@ from hammingbird.evaluation import (
 )
 from hammingbird.evaluation.diagnostics import bit_balance
 from hammingbird.evaluation.metrics import precision_at, recall_at
+from hammingbird.evaluation.ranking import score_block
+from hammingbird.evaluation.scores import in_blocks
 
 METRICS = (
     "map",
@@ -41,6 +43,9 @@ METRICS = (
 )
 RANKS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000)
 QUERY_BLOCK = 256
+"""Curves are summed over so many queries at a time."""
+FLOAT_SCORES = 1 << 28
+"""Scores of float vectors that are held at once, 1 GiB: each block reads the whole database."""
 
 Curves = dict[str, Any]
 
@@ -63,24 +68,14 @@ def measure_codes(
 ) -> Measures:
     """Measure the ranking by Hamming distance, and the asymmetric one by the queries' scores."""
     given = _truth(task, metrics)
+    points = Points(len(database), n_bits)
+    found = evaluate(query, database, n_bits=n_bits, metrics=metrics, watch=points.see, **given)
     by_rank = [name for name in metrics if not parse_metric(name).by_radius]
-    found = evaluate(query, database, n_bits=n_bits, metrics=metrics, **given)
-    scores = asymmetric_scores(query_scores, database, n_bits)
+    block = score_block(len(database))
+    scores = in_blocks(asymmetric_scores(query_scores, database, n_bits), len(query), block)
     asymmetric = evaluate_scores(scores, len(database), metrics=by_rank, **given)
-
-    def rank(start: int, stop: int) -> Ranking:
-        return Ranking.from_codes(
-            query,
-            database,
-            n_bits,
-            task.relevance,
-            self_rows=task.self_rows,
-            start=start,
-            stop=stop,
-        )
-
-    curves, relevant, other = _curves(task, rank, n_bits)
-    curves["histogram"] = {"relevant": _density(relevant), "other": _density(other)}
+    curves = points.curves()
+    curves["histogram"] = points.histogram()
     curves["bit_balance"] = _rounded(bit_balance(database, n_bits))
     # Where all balls are empty, precision_nonempty is undefined and is left out.
     defined = {name: value for name, value in found.items() if not np.isnan(value)}
@@ -89,16 +84,16 @@ def measure_codes(
 
 def measure_float(task: Task, metrics: Sequence[str]) -> Measures:
     """Measure the float vectors' own ranking: the ceiling of every code."""
-    scores = vector_scores(task.query.X, task.database.X, task.measure)
+    queries, database = task.query.X, task.database.X
+    step = score_block(len(database))
+    block = step * max(1, FLOAT_SCORES // (step * len(database)))
+    scores = in_blocks(vector_scores(queries, database, task.measure), len(queries), block)
     by_rank = [name for name in metrics if not parse_metric(name).by_radius]
-    found = evaluate_scores(scores, len(task.database.X), metrics=by_rank, **_truth(task, metrics))
-
-    def rank(start: int, stop: int) -> Ranking:
-        return Ranking.from_scores(
-            scores, task.relevance, self_rows=task.self_rows, start=start, stop=stop
-        )
-
-    return Measures(metrics=found, asymmetric={}, curves=_curves(task, rank, 0)[0])
+    points = Points(len(database), 0)
+    found = evaluate_scores(
+        scores, len(database), metrics=by_rank, watch=points.see, **_truth(task, metrics)
+    )
+    return Measures(metrics=found, asymmetric={}, curves=points.curves())
 
 
 def _truth(task: Task, metrics: Sequence[str]) -> dict[str, Any]:
@@ -110,39 +105,44 @@ def _truth(task: Task, metrics: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _curves(
-    task: Task, rank: Callable[[int, int], Ranking], n_bits: int
-) -> tuple[Curves, NDArray[np.int64], NDArray[np.int64]]:
-    """Precision and recall by rank, and the distances of relevant and other pairs."""
-    n = len(task.database.X)
-    far = np.geomspace(2000, n, 8).astype(int).tolist() if n > 2000 else [n]
-    ranks = [r for r in RANKS if r < n] + far
-    totals = np.zeros((2, len(ranks)))
-    counted = 0
-    relevant = np.zeros(n_bits + 1, np.int64)
-    everything = np.zeros(n_bits + 1, np.int64)
-    for ranking in _blocks(task, rank):
-        counted += int(np.count_nonzero(ranking.n_relevant))
-        for i, r in enumerate(ranks):
-            totals[0, i] += np.nansum(precision_at(ranking, r))
-            totals[1, i] += np.nansum(recall_at(ranking, r))
+class Points:
+    """Precision and recall by rank, and the distances of pairs, of queries in blocks."""
+
+    def __init__(self, n_database: int, n_bits: int) -> None:
+        far = np.geomspace(2000, n_database, 8).astype(int).tolist()
+        last = far if n_database > 2000 else [n_database]
+        self.ranks = [r for r in RANKS if r < n_database] + last
+        self._found: list[NDArray[np.float64]] = []
+        self._counted = 0
+        self._pairs = np.zeros((2, n_bits + 1), np.int64)
+
+    def see(self, ranking: Ranking) -> None:
+        """Go on with the next queries."""
+        self._counted += int(np.count_nonzero(ranking.n_relevant))
+        by_rank = [(precision_at(ranking, r), recall_at(ranking, r)) for r in self.ranks]
+        self._found.append(np.nan_to_num(np.array(by_rank)))
         if ranking.counts is not None and ranking.relevant_counts is not None:
-            relevant += ranking.relevant_counts.sum(axis=0, dtype=np.int64)
-            everything += ranking.counts.sum(axis=0, dtype=np.int64)
-    precision, recall = totals / max(counted, 1)
-    head = [i for i, r in enumerate(ranks) if r <= RANKS[-1]]
-    curves = {
-        "precision_recall": {"recall": _rounded(recall), "precision": _rounded(precision)},
-        "precision_at": {"n": [ranks[i] for i in head], "value": _rounded(precision[head])},
-        "recall_at": {"n": [ranks[i] for i in head], "value": _rounded(recall[head])},
-    }
-    return curves, relevant, everything - relevant
+            relevant = ranking.relevant_counts.sum(axis=0, dtype=np.int64)
+            self._pairs += relevant, ranking.counts.sum(axis=0, dtype=np.int64) - relevant
 
+    def curves(self) -> Curves:
+        """Return means over the queries that count."""
+        found = np.concatenate(self._found, axis=2)
+        blocks = [found[..., i : i + QUERY_BLOCK] for i in range(0, found.shape[2], QUERY_BLOCK)]
+        total = sum(np.ascontiguousarray(block).sum(axis=2) for block in blocks)
+        precision, recall = total.T / max(self._counted, 1)
+        head = [i for i, r in enumerate(self.ranks) if r <= RANKS[-1]]
+        n = [self.ranks[i] for i in head]
+        return {
+            "precision_recall": {"recall": _rounded(recall), "precision": _rounded(precision)},
+            "precision_at": {"n": n, "value": _rounded(precision[head])},
+            "recall_at": {"n": n, "value": _rounded(recall[head])},
+        }
 
-def _blocks(task: Task, rank: Callable[[int, int], Ranking]) -> Iterator[Ranking]:
-    n = len(task.query.X)
-    for start in range(0, n, QUERY_BLOCK):
-        yield rank(start, min(start + QUERY_BLOCK, n))
+    def histogram(self) -> dict[str, list[float]]:
+        """Return the shares of the relevant and of the other pairs at every Hamming distance."""
+        relevant, other = self._pairs
+        return {"relevant": _density(relevant), "other": _density(other)}
 
 
 def _density(counts: NDArray[np.int64]) -> list[float]:

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
-from tqdm import tqdm
 
 from hammingbird import catalog
 from hammingbird.comparison.cells import finish, plan
 from hammingbird.comparison.code import MEASURES, code_fingerprint
+from hammingbird.comparison.draw import Parts, draw
 from hammingbird.comparison.examples import store_examples
 from hammingbird.comparison.measure import METRICS, Measures, measure_codes, measure_float
+from hammingbird.comparison.progress import Progress
 from hammingbird.comparison.results import Record, write_results
 from hammingbird.comparison.task import Task, as_dataset
 from hammingbird.datasets import Dataset
 from hammingbird.errors import FileError, InputError
-from hammingbird.storage import read_manifest, settle, write_manifest
+from hammingbird.evaluation import parse_metric
+from hammingbird.storage import read_manifest, save_folder, settle, write_manifest
 
 
 def compare(
     train: Dataset | ArrayLike,
-    query: Dataset | ArrayLike,
+    query: Dataset | ArrayLike | None = None,
     database: Dataset | ArrayLike | None = None,
     *,
     methods: Sequence[str],
@@ -37,6 +40,9 @@ def compare(
     parameters: Mapping[str, Any] | None = None,
     query_limit: int | None = None,
     allow_overlap: bool = False,
+    holdout: int | None = None,
+    sample: int | None = None,
+    draw_seed: int = 0,
 ) -> dict[str, Any]:
     """Compare methods; write results.json, results.csv and what ``write_report`` draws.
 
@@ -47,51 +53,75 @@ def compare(
     per cell. Cells that ``out`` holds already are kept if their method's parameters, every byte of
     the data and the code of this version are the same, so a stopped run goes on; a folder of other
     data is refused.
+
+    ``holdout`` takes that many queries out of ``train``, by ``draw_seed``; no copy of a query is
+    left in what is learned from and searched. ``sample`` lets methods learn from that many rows of
+    ``train``, while the database stays whole. ``<out>/rows`` says which rows were drawn. A line
+    every ten seconds, or a bar in a terminal, says what is being done.
     """
-    task = _task(train, query, database, relevance, query_limit, allow_overlap)
-    cells = plan(methods, bits, seeds, task.train.X.shape[1])
+    learn = as_dataset(train, name="train")
+    cells = plan(methods, bits, seeds, learn.X.shape[1])
     names = list(dict.fromkeys([*METRICS, *metrics]))
+    for name in names:
+        parse_metric(name)
     out = Path(out)
     settings = dict(parameters or {})
     _check_settings(settings, methods)
-    _claim(out, task, settings)
     records, curves, skipped = [], [], []
-    with tqdm(total=len(cells) + 1, desc="compare", unit="cell", disable=None) as bar:
-        for cell in cells:
-            bar.set_postfix_str(cell.name)
-            record: Record = asdict(cell)
-            try:
-                codes = finish(out / "cells" / cell.name, cell, task, settings)
-            except InputError as error:
-                skipped.append({**record, "why": str(error)})
-            else:
-                measures = _measured(
-                    out,
-                    cell.name,
-                    task,
-                    [*names, codes.fingerprint],
-                    lambda c=codes, b=cell.bits: measure_codes(
-                        task, c.query, c.database, c.query_scores, b, names
-                    ),
+    with Progress("compare", len(cells) + 2) as progress:
+        with progress.part("data"):
+            with progress.stage("draw"):
+                parts = draw(
+                    learn,
+                    None if query is None else _first(as_dataset(query, name="query"), query_limit),
+                    None if database is None else as_dataset(database, name="database"),
+                    holdout=holdout,
+                    sample=sample,
+                    seed=draw_seed,
                 )
+            with progress.stage("overlap"):
+                task = Task.of(parts, relevance, allow_overlap, out / "truth")
+            with progress.stage("fingerprint"):
+                _claim(out, task, settings)
+            _keep_rows(out, parts)
+            with progress.stage("true neighbours"):
+                protocol = task.protocol
+                if any(parse_metric(name).k is not None for name in names):
+                    _ = task.neighbors
+        for cell in cells:
+            record: Record = asdict(cell)
+            with progress.part(cell.name):
+                try:
+                    codes = finish(out / "cells" / cell.name, cell, task, settings, progress)
+                except InputError as error:
+                    skipped.append({**record, "why": str(error)})
+                    continue
+                with progress.stage("measure"):
+                    measures = _measured(
+                        out,
+                        cell.name,
+                        task,
+                        [*names, codes.fingerprint],
+                        lambda c=codes, b=cell.bits: measure_codes(
+                            task, c.query, c.database, c.query_scores, b, names
+                        ),
+                    )
                 done = _record(record, measures, codes.seconds, codes.database.shape[1])
                 if codes.center_distance is not None:
                     done["center_distance"] = codes.center_distance
                 records.append(done)
                 training = {"training": codes.history} if codes.history else {}
                 curves.append({**record, "curves": {**measures["curves"], **training}})
-            bar.update()
-        bar.set_postfix_str("float")
-        measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
+        with progress.part("float"), progress.stage("float ceiling"):
+            measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
         record = {"method": "float", "bits": None, "seed": None, "role": "ceiling"}
         width = task.database.X.dtype.itemsize * task.database.X.shape[1]
         records.insert(0, _record(record, measures, {}, width))
         curves.insert(0, {**record, "curves": measures["curves"]})
-        bar.update()
     asked = {catalog.get(name).name for name in methods}
     if skipped and not any(record["method"] in asked for record in records):
         raise InputError(f"no method could be run: {skipped[0]['why']}")
-    protocol = {**task.protocol, **({"parameters": settings} if settings else {})}
+    protocol = {**protocol, **({"parameters": settings} if settings else {})}
     for name in ("report.html", "overview.svg"):  # never old pictures beside new results
         (out / name).unlink(missing_ok=True)
     results = write_results(out, task.description, protocol, records, skipped, curves)
@@ -99,26 +129,20 @@ def compare(
     return results
 
 
-def _task(
-    train: Dataset | ArrayLike,
-    query: Dataset | ArrayLike,
-    database: Dataset | ArrayLike | None,
-    relevance: str,
-    query_limit: int | None,
-    allow_overlap: bool,
-) -> Task:
-    learn, ask = as_dataset(train, name="train"), as_dataset(query, name="query")
-    if query_limit is not None and query_limit < len(ask.X):
-        part = slice(0, query_limit)
-        ask = replace(
-            ask,
-            X=ask.X[part],
-            y=None if ask.y is None else ask.y[part],
-            images=None if ask.images is None else ask.images[part],
-            neighbors=None,
-        )
-    base = learn if database is None else as_dataset(database, name="database")
-    return Task(learn, ask, base, relevance, allow_overlap)
+def _first(query: Dataset, limit: int | None) -> Dataset:
+    """The first so many queries."""
+    return query if limit is None or limit >= len(query.X) else query.take(slice(0, limit))
+
+
+def _keep_rows(out: Path, parts: Parts) -> None:
+    """Write down which rows of the file were drawn: a cell's codes are in the database's order."""
+    if parts.rows and not (out / "rows").exists():
+
+        def write(temporary: Path) -> None:
+            for name, rows in parts.rows.items():
+                np.save(temporary / f"{name}.npy", rows)
+
+        save_folder(out / "rows", "rows", dict(parts.said), write)
 
 
 def _check_settings(settings: dict[str, Any], methods: Sequence[str]) -> None:
@@ -137,6 +161,7 @@ def _claim(out: Path, task: Task, settings: dict[str, Any]) -> None:
         "relevance": task.rule,
         "allow_overlap": task.allow_overlap,
         "parameters": settings,
+        **task.drawn,
     }
     for folder in (out, out / "cells", out / "models", out / "measures"):
         settle(folder)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hammingbird.comparison.code import code_fingerprint
+from hammingbird.comparison.draw import Parts
+from hammingbird.comparison.truth import kept
 from hammingbird.datasets import Dataset
 from hammingbird.errors import InputError
 from hammingbird.evaluation import (
@@ -20,6 +24,7 @@ from hammingbird.evaluation import (
     overlap,
     percentile_threshold,
 )
+from hammingbird.hasher import row_chunks
 from hammingbird.storage import fingerprint, fingerprint_rows
 from hammingbird.targets import Measure, Neighbors, nearest_vectors
 
@@ -38,6 +43,29 @@ class Task:
     """``labels``, ``neighbors:K``, ``inner:K`` or ``percentile:P``."""
     allow_overlap: bool = False
     """Whether more than half of the queries may be rows of the database."""
+    folder: Path | None = None
+    """Where true neighbours are kept."""
+    held_out: bool = False
+    """Whether it is known that no query is a row of the database."""
+    train_within: bool = False
+    """Whether it is known that all training rows are rows of the database."""
+    drawn: dict[str, int] = field(default_factory=dict)
+    """How many rows were drawn, and by which seed."""
+
+    @classmethod
+    def of(cls, parts: Parts, rule: str, allow_overlap: bool, folder: Path) -> Task:
+        """Return the task of parts that were given or drawn."""
+        return cls(
+            parts.train,
+            parts.query,
+            parts.database,
+            rule,
+            allow_overlap,
+            folder,
+            parts.held_out,
+            parts.train_within,
+            parts.said,
+        )
 
     def __post_init__(self) -> None:
         widths = {part.X.shape[1] for part in (self.train, self.query, self.database)}
@@ -46,13 +74,29 @@ class Task:
                 "train, query and database must be equally wide, got "
                 + ", ".join(str(part.X.shape) for part in (self.train, self.query, self.database))
             )
+        self._check_rule()
+        _check_different(self.database)
         if 2 * self.overlap > len(self.query.X) and not self.allow_overlap:
             raise InputError(
                 f"{self.overlap} of {len(self.query.X)} queries are rows of the database: give "
                 "other queries, or allow it (--allow-overlap), which leaves each query's own row "
                 "out of its results"
             )
-        _parse(self.rule)
+
+    def _check_rule(self) -> None:
+        """Refuse a rule that these parts cannot have."""
+        kind, value = _parse(self.rule)
+        for name, part in (("query", self.query), ("database", self.database)):
+            if kind == "labels" and part.y is None:
+                raise InputError(
+                    f"the {name} file {part.name} has no labels: add them, or use "
+                    "--relevance neighbors:10"
+                )
+        n = len(self.database.X)
+        if n < 2:
+            raise InputError(f"{self.database.name} has {n} row: nothing to rank in it")
+        if kind in ("neighbors", "inner") and value > n:
+            raise InputError(f"{self.rule}: the database has only {n} rows")
 
     @property
     def measure(self) -> Measure:
@@ -63,6 +107,8 @@ class Task:
     @cached_property
     def own_rows(self) -> NDArray[np.int64]:
         """For every query the first identical database row, -1 if there is none."""
+        if self.held_out:
+            return np.full(len(self.query.X), -1)
         return overlap(self.query.X, self.database.X)
 
     @property
@@ -86,28 +132,25 @@ class Task:
         )
         k = min(k, len(self.database.X) - (self.self_rows is not None))
         measure: Measure = "inner" if kind == "inner" else "l2"
-        return nearest_vectors(
-            self.query.X, self.database.X, k, measure, exclude=self.self_rows
-        ).ids
+        made_of = {"k": k, "measure": measure, "code": code_fingerprint("targets")}
+
+        def find() -> NDArray[np.int64]:
+            own = self.self_rows
+            return nearest_vectors(self.query.X, self.database.X, k, measure, exclude=own).ids
+
+        place = None if self.folder is None else self.folder / f"{measure}-{k}"
+        return kept(place, {**made_of, "data": self.description}, find)
 
     @cached_property
     def relevance(self) -> Relevance:
         """The rule, applied to these queries and this database."""
         kind, value = _parse(self.rule)
         if kind == "labels":
-            for name, part in (("query", self.query), ("database", self.database)):
-                if part.y is None:
-                    raise InputError(
-                        f"the {name} file {part.name} has no labels: add them, or use "
-                        "--relevance neighbors:10"
-                    )
             assert self.query.y is not None
             assert self.database.y is not None
             return SameLabel(self.query.y, self.database.y)
         if kind == "percentile":
             return WithinDistance(self.query.X, self.database.X, self._threshold)
-        if value > len(self.database.X):
-            raise InputError(f"{self.rule}: the database has only {len(self.database.X)} rows")
         return ListedNeighbors(self.neighbors[:, : int(value)], len(self.database.X))
 
     @cached_property
@@ -131,11 +174,12 @@ class Task:
         """Everything that decides what a metric means, for the result records."""
         shared = (
             len(self.train.X)
-            if self.train is self.database
+            if self.train is self.database or self.train_within
             else int(np.count_nonzero(overlap(self.train.X, self.database.X) >= 0))
         )
         return {
             "rule": self.rule,
+            **self.drawn,
             "float_measure": self.measure,
             **describe_protocol(
                 self.relevance,
@@ -166,7 +210,7 @@ def as_dataset(data: Dataset | ArrayLike, y: ArrayLike | None = None, name: str 
     if not (hasattr(data, "__array__") or isinstance(data, list | tuple)):
         raise InputError(f"{name} must be a matrix of vectors [n, d], got a {type(data).__name__}")
     try:
-        X = np.asarray(data)
+        X = data if isinstance(data, np.memmap) else np.asarray(data)
     except Exception as error:
         raise InputError(f"{name} must be a matrix of vectors [n, d]: {error}") from error
     if X.ndim != 2 or not X.size or X.dtype.kind not in "fiub":
@@ -185,6 +229,15 @@ def _parse(rule: str) -> tuple[str, float]:
     if whole or (kind == "percentile" and 0 < number < 100) or rule == "labels":
         return kind, number
     raise InputError(f"relevance must be {RELEVANCE_FORMS}, got {rule!r}")
+
+
+def _check_different(database: Dataset) -> None:
+    """Refuse a database whose rows are all equal."""
+    X = database.X
+    if len(X) > 1 and all((chunk.values == X[0]).all() for chunk in row_chunks(X)):
+        raise InputError(
+            f"all {len(X):,} rows of {database.name} are equal: every code would find any of them"
+        )
 
 
 def _describe(part: Dataset) -> dict[str, Any]:

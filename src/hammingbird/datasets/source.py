@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hammingbird.datasets.kept import in_kept_order
 from hammingbird.errors import FileError, HammingbirdError
 
 DEFLATE_RATIO = 1032
@@ -41,6 +42,26 @@ class Dataset:
     def inputs(self, takes_images: bool) -> Array:
         """Return the images as they are, for a network that wants them, else the vectors."""
         return self.images if takes_images and self.images is not None else self.X
+
+    def take(self, rows: slice | NDArray[np.int64]) -> Dataset:
+        """Return some rows, with their labels and images; true neighbours are left behind."""
+        return replace(
+            self,
+            X=self.X[rows],
+            y=None if self.y is None else self.y[rows],
+            images=None if self.images is None else self.images[rows],
+            neighbors=None,
+        )
+
+    def keep(self, order: NDArray[np.int64]) -> Dataset:
+        """Return the rows of a :func:`kept_order`; memory maps stay such."""
+        return replace(
+            self,
+            X=in_kept_order(self.X, order),
+            y=None if self.y is None else self.y[order],
+            images=None if self.images is None else in_kept_order(self.images, order),
+            neighbors=None,
+        )
 
 
 class Source(ABC):

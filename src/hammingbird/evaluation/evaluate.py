@@ -21,6 +21,7 @@ DEFAULT_METRICS = ("map", "map_worst", "map_best", "map@1000", "precision@100", 
 
 Truth = ArrayLike | Neighbors | None
 Rank = Callable[[Relevance, int, int], Ranking]
+Watch = Callable[[Ranking], None]
 
 
 def evaluate(
@@ -36,6 +37,7 @@ def evaluate(
     self_rows: ArrayLike | None = None,
     legacy: str | None = None,
     progress: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, float]:
     """Measure a ranking by Hamming distance.
 
@@ -61,7 +63,8 @@ def evaluate(
     - ``recallK@N``: share of the K nearest true neighbours among the first N.
 
     Cutoffs beyond the database mean all of it. ``self_rows`` [n_queries] names the database row
-    that is the query itself and is left out, -1 for none. Memory is bounded by blocks of queries.
+    that is the query itself and is left out, -1 for none. Memory is bounded by blocks of queries;
+    ``watch`` is shown the ranking of each block, in order.
 
     ``legacy`` names a published repository, and ``map`` and ``map@T`` become what its code prints,
     with its tie order and its losses; see :data:`hammingbird.evaluation.legacy.RULES`.
@@ -81,7 +84,7 @@ def evaluate(
             raise InputError("no legacy rule leaves the query's own row out: drop self_rows")
         return legacy_map(queries, database, truth, legacy, _names(metrics))
     step = max(1, min((1 << 22) // (n_bits + 1), (1 << 31) // len(database)))
-    return _measure(_names(metrics), truth, neighbors, rank, step, progress)
+    return _measure(_names(metrics), truth, neighbors, rank, step, progress, watch)
 
 
 def evaluate_scores(
@@ -95,6 +98,7 @@ def evaluate_scores(
     metrics: Sequence[str] = DEFAULT_METRICS[:-1],
     self_rows: ArrayLike | None = None,
     progress: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, float]:
     """Measure a ranking by real scores, highest first, as :func:`evaluate` does one by distance.
 
@@ -112,7 +116,7 @@ def evaluate_scores(
     truth = choose_relevance(n_database, query_labels, database_labels, neighbors, relevance)
     check_sizes(truth, truth.n_queries, n_database, self_rows)
     step = score_block(n_database)
-    return _measure(_names(metrics), truth, neighbors, rank, step, progress)
+    return _measure(_names(metrics), truth, neighbors, rank, step, progress, watch)
 
 
 def choose_relevance(
@@ -149,6 +153,7 @@ def _measure(
     rank: Rank,
     step: int,
     progress: bool,
+    watch: Watch | None,
 ) -> dict[str, float]:
     from tqdm import tqdm
 
@@ -159,11 +164,15 @@ def _measure(
     values: dict[str, list[Floats]] = {metric.name: [] for metric in wanted}
     blocks = range(0, truth.n_queries, step)
     for start in tqdm(blocks, "evaluate", leave=False, disable=None if progress else True):
+        stop = min(start + step, truth.n_queries)
         rankings: dict[Relevance, Ranking] = {}
+        if watch is not None:
+            rankings[truth] = rank(truth, start, stop)
+            watch(rankings[truth])
         for metric in wanted:
             rule = rules[metric.k]
             if rule not in rankings:
-                rankings[rule] = rank(rule, start, min(start + step, truth.n_queries))
+                rankings[rule] = rank(rule, start, stop)
             values[metric.name].append(metric.per_query(rankings[rule]))
     means = {name: mean(np.concatenate(parts)) for name, parts in values.items()}
     for name, value in means.items():

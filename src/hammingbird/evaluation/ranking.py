@@ -20,6 +20,8 @@ ScoreChunk = Callable[[int, int], NDArray[np.float32]]
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 BLOCK_SCORES = 1 << 21
+LARGE_BLOCK = 1 << 25
+"""Scores of a few queries that are held at once where the database is large: 128 MiB."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +140,10 @@ class Ranking:
         for first in range(start, stop, step):
             last = min(first + step, stop)
             scores = _check_scores(score_chunk(first, last), first, last, relevance.n_database)
-            rows = relevance.grades(first, last)
+            relevant = relevance.items(first, last)
             of_query = np.full(last - first, -1) if own is None else own[first:last]
             groups += [
-                _rank_query(*one, highest) for one in zip(scores, rows, of_query, strict=True)
+                _rank_query(*one, highest) for one in zip(scores, relevant, of_query, strict=True)
             ]
         n_groups = [len(group[0]) for group in groups]
         query = np.repeat(np.arange(len(groups)), n_groups)
@@ -165,7 +167,7 @@ class Ranking:
 
 def score_block(n_database: int) -> int:
     """Queries whose scores are held in memory at once."""
-    return max(1, BLOCK_SCORES // n_database)
+    return max(1, BLOCK_SCORES // n_database, min(32, LARGE_BLOCK // n_database))
 
 
 def check_sizes(
@@ -212,20 +214,27 @@ def _leave_out(
 
 
 def _rank_query(
-    scores: NDArray[np.float32], grades: NDArray[Any], own: int, highest: int
+    scores: NDArray[np.float32],
+    relevant: tuple[Integers, NDArray[Any]],
+    own: int,
+    highest: int,
 ) -> tuple[Integers, Integers, Integers, Floats, Integers]:
     """Rank one query: items before, items in, hits in and gain of its groups; items by grade."""
-    distances = -scores
+    items, grades = relevant
     if own >= 0:
-        distances, grades = np.delete(distances, own), np.delete(grades, own)
-    relevant = grades > 0
-    values, group, hits = np.unique(distances[relevant], return_inverse=True, return_counts=True)
-    grade = grades[relevant].astype(np.int64)
+        items, grades = items[items != own], grades[items != own]
+    values, group, hits = np.unique(-scores[items], return_inverse=True, return_counts=True)
+    grade = grades.astype(np.int64)
     gain = np.bincount(group, np.cumsum(step_gains(highest))[grade - 1], len(values))
     at_least = np.cumsum(np.bincount(grade, minlength=highest + 1)[:0:-1])[::-1]
+    # What is behind the last relevant item has no say in any place: only the rest is sorted.
+    distances = -scores[scores >= -values[-1]] if len(values) else scores[:0]
     distances.sort()
     before = np.searchsorted(distances, values)
     size = np.searchsorted(distances, values, "right") - before
+    if own >= 0:
+        before -= values > -scores[own]
+        size -= values == -scores[own]
     return before, size, hits, gain.astype(np.float64), at_least
 
 

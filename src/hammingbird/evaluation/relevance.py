@@ -37,6 +37,12 @@ class Relevance(ABC):
         """How relevant the database is to queries ``start`` to ``stop``, whole numbers [m, n]."""
         return self.rows(start, stop)
 
+    def items(self, start: int, stop: int) -> list[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Relevant database rows of queries ``start`` to ``stop``, and their grades, [r] each."""
+        grades = self.grades(start, stop)
+        rows = [np.flatnonzero(row) for row in grades]
+        return [(some, row[some]) for some, row in zip(rows, grades, strict=True)]
+
     def grades_of(self, queries: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
         """Grade of each query and the database item beside it, int64 [p]."""
         pairs = zip(queries.tolist(), items.tolist(), strict=True)
@@ -107,6 +113,18 @@ class ListedNeighbors(Relevance):
         query, column = np.nonzero(ids >= 0)
         rows[query, ids[query, column]] = True
         return rows
+
+    def items(self, start: int, stop: int) -> list[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Listed database rows of queries ``start`` to ``stop``, and a 1 for each."""
+        listed = [np.sort(ids[ids >= 0]) for ids in self.ids[start:stop]]
+        return [(ids, np.ones(len(ids), np.bool_)) for ids in listed]
+
+    def n_relevant(self, self_rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Listed items of every query, int64 [n_queries], without its row in ``self_rows``."""
+        others = self.ids >= 0
+        if self_rows is not None:
+            others &= self.ids != self_rows[:, None]
+        return np.asarray(np.count_nonzero(others, axis=1), np.int64)
 
     def grades_of(self, queries: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
         """1 where the query lists the database item beside it, int64 [p]."""

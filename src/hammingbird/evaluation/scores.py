@@ -28,6 +28,8 @@ def vector_scores(queries: ArrayLike, database: ArrayLike, measure: Measure = "l
     if measure not in ("l2", "inner", "cosine"):
         raise InputError(f"measure must be 'l2', 'inner' or 'cosine', got {measure!r}")
 
+    squares_of_slab: dict[int, NDArray[np.float64]] = {}
+
     def chunk(start: int, stop: int) -> NDArray[np.float32]:
         block = np.asarray(queries[start:stop], np.float64)
         squares = np.einsum("ij,ij->i", block, block)[:, None]
@@ -36,13 +38,36 @@ def vector_scores(queries: ArrayLike, database: ArrayLike, measure: Measure = "l
             slab = np.asarray(database[first : first + SLAB], np.float64)
             found = block @ slab.T
             if measure != "inner":
-                slab_squares = np.einsum("ij,ij->i", slab, slab)
+                if first not in squares_of_slab:
+                    squares_of_slab[first] = np.einsum("ij,ij->i", slab, slab)
+                slab_squares = squares_of_slab[first]
                 if measure == "l2":
-                    found = 2 * found - slab_squares - squares
+                    found *= 2
+                    found -= slab_squares
+                    found -= squares
                 else:  # the query's own norm does not change its ranking
                     found /= np.sqrt(np.maximum(slab_squares, np.finfo(float).tiny))
             scores[:, first : first + SLAB] = found
         return scores
+
+    return chunk
+
+
+def in_blocks(score_chunk: ScoreChunk, n_queries: int, block: int) -> ScoreChunk:
+    """The same scores, made for ``block`` queries at a time; the last block is kept.
+
+    For scores whose cost is a pass over the database, however few the queries are.
+    """
+    kept: dict[int, NDArray[np.float32]] = {}
+
+    def chunk(start: int, stop: int) -> NDArray[np.float32]:
+        first = start - start % block
+        if stop > first + block:
+            return score_chunk(start, stop)
+        if first not in kept:
+            kept.clear()
+            kept[first] = score_chunk(first, min(first + block, n_queries))
+        return kept[first][start - first : stop - first]
 
     return chunk
 
