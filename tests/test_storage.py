@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 import hammingbird as hb
 from hammingbird.storage import (
@@ -45,6 +46,24 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(hb.FileError, match="cannot write"), replacing(tmp_path / "file" / "x"):
         pass
+
+
+def test_a_short_write_asks_whether_the_disk_is_full(tmp_path):
+    said = r"is the disk full\? 10 requested and 3 written"
+    with pytest.raises(hb.FileError, match=said), replacing(tmp_path / "x"):
+        raise OSError("10 requested and 3 written")  # what NumPy says
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_does_not_fit_the_disk(tmp_path, monkeypatch):
+    def full(*_):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("hammingbird.hasher.save_file", full)
+    fitted = hb.LSH(8, random_state=0).fit(np.eye(4))
+    with pytest.raises(hb.FileError, match="cannot write .*No space left on device"):
+        fitted.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
 
 
 class TestCodes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -120,7 +121,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
             folder,
             "hasher",
             manifest,
-            lambda temporary: save_file(
+            lambda temporary: _write_tensors(
                 {**arrays, **self._weights()}, temporary / "state.safetensors"
             ),
             overwrite=overwrite,
@@ -242,6 +243,14 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _write_tensors(arrays: dict[str, NDArray[Any]], path: Path) -> None:
+    """Write arrays; a disk that fills is an error of the operating system, as elsewhere."""
+    try:
+        save_file(arrays, path)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 class Chunk:

@@ -165,6 +165,11 @@ def test_true_neighbours_and_the_ceiling_are_found_once(vectors, tmp_path, monke
     assert not count
 
 
+def test_queries_that_are_rows_of_the_database_are_said(vectors, tmp_path, caplog):
+    compare(*vectors, methods=["lsh"], bits=[8], out=tmp_path / "run")
+    assert "40 of 300 queries are rows of the database" in caplog.text
+
+
 def test_damaged_neighbours_are_named(vectors, tmp_path):
     arguments = dict(methods=["lsh"], bits=[8], out=tmp_path / "run")
     compare(*vectors, **arguments)

@@ -17,7 +17,7 @@ from hammingbird.comparison.code import MEASURES, code_fingerprint
 from hammingbird.comparison.draw import Parts, draw
 from hammingbird.comparison.examples import store_examples
 from hammingbird.comparison.measure import METRICS, Measures, measure_codes, measure_float
-from hammingbird.comparison.progress import Progress
+from hammingbird.comparison.progress import Progress, logger
 from hammingbird.comparison.results import Record, write_results
 from hammingbird.comparison.task import Task, as_dataset
 from hammingbird.datasets import Dataset
@@ -83,6 +83,13 @@ def compare(
                 task = Task.of(parts, relevance, allow_overlap, out / "truth")
             with progress.stage("fingerprint"):
                 _claim(out, task, settings)
+            if task.overlap:
+                logger.warning(
+                    "%d of %d queries are rows of the database: each query's own row is left out "
+                    "of its results, its other copies are not; holdout takes queries that are new",
+                    task.overlap,
+                    len(task.query.X),
+                )
             _keep_rows(out, parts)
             with progress.stage("true neighbours"):
                 protocol = task.protocol

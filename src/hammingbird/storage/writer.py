@@ -205,4 +205,6 @@ def _refuse(path: Path, overwrite: bool) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> FileError:
-    return FileError(f"cannot write {path}: {error.strerror or error}")
+    # NumPy's own error of a short write has no number.
+    reason = error.strerror or f"is the disk full? {error}"
+    return FileError(f"cannot write {path}: {reason}")
