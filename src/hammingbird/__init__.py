@@ -37,7 +37,13 @@ if TYPE_CHECKING:
     from hammingbird.deep.methods.sgh import DeepSGH
     from hammingbird.deep.methods.vdsh import VDSH
     from hammingbird.deep.training import Training
-    from hammingbird.errors import FileError, HammingbirdError, InputError, MissingExtraError
+    from hammingbird.errors import (
+        FileError,
+        HammingbirdError,
+        InputError,
+        MissingExtraError,
+        StoreError,
+    )
     from hammingbird.evaluation.evaluate import evaluate, evaluate_scores
     from hammingbird.hasher import Hasher
     from hammingbird.index.rerank import rerank
@@ -88,6 +94,7 @@ _HOMES = {
     "HammingbirdError": "errors",
     "InputError": "errors",
     "MissingExtraError": "errors",
+    "StoreError": "errors",
     "evaluate": "evaluation.evaluate",
     "evaluate_scores": "evaluation.evaluate",
     "compare": "comparison.run",
@@ -140,6 +147,7 @@ __all__ = [
     "SemanticHashing",
     "Sign",
     "SpectralHashing",
+    "StoreError",
     "Training",
     "Triplets",
     "UnsupervisedGreedyHash",

@@ -15,6 +15,10 @@ class FileError(HammingbirdError, OSError):
     """A file or folder that is missing, truncated, altered, foreign, too new or in the way."""
 
 
+class StoreError(HammingbirdError):
+    """A store that is down, refuses, holds something else, or answers wrongly."""
+
+
 class MissingExtraError(HammingbirdError, ImportError):
     """A library of an optional extra is not installed."""
 

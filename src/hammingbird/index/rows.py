@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hammingbird.codes import Codes
 from hammingbird.errors import InputError
@@ -13,6 +13,19 @@ from hammingbird.errors import InputError
 LAST_ID = 2**63 - 1
 Ids = NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
+
+
+def check_ids(ids: ArrayLike, count: int | None = None) -> Ids:
+    """Ids [n], whole numbers of at least 0, as int64; ``count`` of them if it is given."""
+    ids = np.asarray(ids)
+    if ids.ndim != 1 or (ids.dtype.kind not in "iu" and len(ids)):
+        raise InputError(f"ids must be whole numbers [n], got {ids.dtype} {ids.shape}")
+    if count is not None and len(ids) != count:
+        raise InputError(f"{len(ids)} ids do not fit {count} codes")
+    found = ids.astype(np.int64, copy=False)
+    if len(found) and found.min() < 0:  # unsigned numbers that are too large are negative here
+        raise InputError(f"ids must be between 0 and {LAST_ID}, got {ids.min()} to {ids.max()}")
+    return found
 
 
 class Rows(NamedTuple):

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from hammingbird import kernels
 from hammingbird.codes import Codes, check_codes, check_n_bits, n_bytes
 from hammingbird.errors import FileError, InputError
-from hammingbird.index.rows import LAST_ID, Ids, Number, Rows
+from hammingbird.index.rows import Ids, Number, Rows, check_ids
 from hammingbird.storage import load_folder, save_folder
 from hammingbird.targets import Neighbors
 
@@ -75,7 +75,7 @@ class Scan:
 
     def contains(self, ids: ArrayLike) -> NDArray[np.bool_]:
         """Which of the ids [n] the index holds, bool [n]."""
-        return self._rows.contains(_check_ids(ids))
+        return self._rows.contains(check_ids(ids))
 
     def add(self, codes: ArrayLike, ids: ArrayLike | None = None) -> Scan:
         """Store codes [n, bytes] under new ids [n], by default those after the largest id.
@@ -83,7 +83,7 @@ class Scan:
         Returns the index itself.
         """
         codes = check_codes(codes, self.n_bits)
-        new = None if ids is None else _check_ids(ids, len(codes))
+        new = None if ids is None else check_ids(ids, len(codes))
         with self._writing:
             rows = self._rows
             self._rows = rows.with_rows(codes, rows.next_ids(len(codes)) if new is None else new)
@@ -95,7 +95,7 @@ class Scan:
         Returns the index itself.
         """
         codes = check_codes(codes, self.n_bits)
-        new = _check_ids(ids, len(codes))
+        new = check_ids(ids, len(codes))
         with self._writing:
             self._rows = self._rows.with_rows(codes, new, replace=True)
         return self
@@ -105,7 +105,7 @@ class Scan:
 
         Copies the codes that stay: remove many at a time. Returns the index itself.
         """
-        gone = _check_ids(ids)
+        gone = check_ids(ids)
         with self._writing:
             self._rows = self._rows.without(gone)
         return self
@@ -203,18 +203,6 @@ def _read_array(file: Path) -> NDArray[Any]:
     with file.open("rb") as stream:
         array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array
-
-
-def _check_ids(ids: ArrayLike, count: int | None = None) -> Ids:
-    ids = np.asarray(ids)
-    if ids.ndim != 1 or (ids.dtype.kind not in "iu" and len(ids)):
-        raise InputError(f"ids must be whole numbers [n], got {ids.dtype} {ids.shape}")
-    if count is not None and len(ids) != count:
-        raise InputError(f"{len(ids)} ids do not fit {count} codes")
-    found = ids.astype(np.int64, copy=False)
-    if len(found) and found.min() < 0:  # unsigned numbers that are too large are negative here
-        raise InputError(f"ids must be between 0 and {LAST_ID}, got {ids.min()} to {ids.max()}")
-    return found
 
 
 def _read_only(array: NDArray[Number]) -> NDArray[Number]:

@@ -56,8 +56,8 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     return parse_manifest(content, path, kind)
 
 
-def parse_manifest(content: bytes, path: Path, kind: str) -> Manifest:
-    """Check the manifest that ``path`` holds: each value must be one that this version can mean."""
+def parse_manifest(content: bytes, path: Path | str, kind: str) -> Manifest:
+    """Check the manifest that a place holds: each value must be one that this version can mean."""
     try:
         manifest = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
