@@ -22,11 +22,16 @@ KINDS = [
     for index in store_class(scheme).indexes
 ]
 FLAT = [kind for kind in KINDS if kind.values[0][1] == "flat"]
+TABLES = [
+    kind
+    for kind in FLAT
+    if (found := store_class(kind.values[0][0])).server or "table" in found.options
+]
 
 
 def pytest_generate_tests(metafunc):
-    """Tests ask for ``kind`` (every index of every store) or ``flat`` (the exact ones)."""
-    for name, kinds in (("kind", KINDS), ("flat", FLAT)):
+    """Tests ask for ``kind`` (every index of every store), ``flat`` or ``tables`` (with names)."""
+    for name, kinds in (("kind", KINDS), ("flat", FLAT), ("tables", TABLES)):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, kinds)
 
@@ -59,7 +64,7 @@ def place(tmp_path, request):
         name = name or f"t{uuid.uuid4().hex}"
         if found.server:
             return f"{scheme}:{request.getfixturevalue('postgres')}{name}&index={index}"
-        return f"{scheme}:{tmp_path / name}?index={index}"
+        return f"{scheme}:{tmp_path / name}.db?index={index}"
 
     return address
 

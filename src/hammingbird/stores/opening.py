@@ -16,6 +16,7 @@ STORES = {
     "duckdb": "duckdb:DuckdbStore",
     "faiss": "faiss:FaissStore",
     "lance": "lance:LanceStore",
+    "milvus": "milvus:MilvusStore",
     "pgvector": "pgvector:PgvectorStore",
     "postgres": "postgres:PostgresStore",
     "sqlite": "sqlite_vec:SqliteVecStore",

@@ -34,7 +34,7 @@ class PgvectorStore(PostgresStore):
             "SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m "
             "ON m.oid = c.relam WHERE i.indrelid = to_regclass(%s) AND i.indisvalid "
             "AND m.amname IN ('hnsw', 'ivfflat')",
-            [self._names["table"].as_string()],
+            [self._quoted],
         )
         return found.fetchone() is not None
 

@@ -34,12 +34,11 @@ class PostgresStore(Store):
         self._psycopg: Any = self.client()
         self._sql: Any = self.client("psycopg.sql")
         self.failures = (self._psycopg.Error,)
-        self._name = self._option("table", "codes")
         self._names = {
-            "table": self._sql.Identifier(self._name),
-            "id": self._sql.Identifier(self._option("id", "id")),
-            "code": self._sql.Identifier(self._option("code", "code")),
+            name: self._sql.Identifier(self._option(name, default).replace("%", "%%"))
+            for name, default in (("table", "codes"), ("id", "id"), ("code", "code"))
         }
+        self._quoted = self._sql.Identifier(self._option("table", "codes")).as_string()
         address = self.address
         given = {
             "host": address.host,
@@ -57,7 +56,7 @@ class PostgresStore(Store):
             "SELECT t.typname, a.atttypmod, obj_description(a.attrelid, 'pg_class') "
             "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
             "WHERE a.attrelid = to_regclass(%s) AND a.attname = %s AND NOT a.attisdropped",
-            [self._names["table"].as_string(), self._option("code", "code")],
+            [self._quoted, self._option("code", "code")],
         ).fetchone()
         if column is None:
             return None
@@ -80,7 +79,7 @@ class PostgresStore(Store):
             )
             self._run(
                 "COMMENT ON TABLE {table} IS {description}",
-                description=self._sql.Literal(description),
+                description=self._sql.Literal(description.replace("%", "%%")),
             )
 
     def _write(self, codes: Codes, ids: Ids) -> None:
@@ -140,7 +139,8 @@ class PostgresStore(Store):
         if hasattr(self, "_connection"):
             self._connection.close()
 
-    def _run(self, text: str, values: Any = None, binary: bool = False, **parts: Any) -> Any:
+    def _run(self, text: str, values: Any = (), binary: bool = False, **parts: Any) -> Any:
+        """Run a statement; values are always given, so that a percent sign is always doubled."""
         statement = self._sql.SQL(text).format(**self._names, **parts)
         return self._connection.execute(statement, values, binary=binary)
 

@@ -27,6 +27,7 @@ class UsearchStore(Store):
     library, extra = "usearch", "usearch"
     options = ("index",)
     indexes = ("flat", "hnsw")
+    failures = (RuntimeError, ValueError, OSError)
     has_within = False
 
     def _look(self) -> Found | None:
