@@ -80,9 +80,10 @@ def refuse_shown_secrets(address: str) -> None:
     """Refuse a password in the command itself: everyone on the machine can read a command line."""
     import sys
 
-    from hammingbird.stores import parse_address
+    from hammingbird.stores import is_address, parse_address
 
-    if parse_address(address).secrets and any(address in word for word in sys.argv):
+    shown = any(address in word for word in sys.argv)
+    if shown and is_address(address) and parse_address(address).secrets:
         raise InputError(
             "a password on a command line is seen by everyone on this machine: put the whole "
             f"address into the environment variable {VARIABLE}, or the password where the client "
@@ -91,9 +92,9 @@ def refuse_shown_secrets(address: str) -> None:
 
 
 def _shown(address: str) -> str:
-    from hammingbird.stores import parse_address
+    from hammingbird.stores import is_address, parse_address
 
-    return plain(parse_address(address))
+    return plain(parse_address(address) if is_address(address) else address)
 
 
 def _read_ids(path: Path | None) -> Any:
@@ -103,9 +104,11 @@ def _read_ids(path: Path | None) -> Any:
 
 
 def _say(found: Any) -> None:
-    compared = f"{found.distances:,} distances are ours"
+    compared = [f"verified: {found.stored:,} codes there"]
     if found.codes:
-        compared = f"{found.codes:,} codes read back are equal, {compared}"
+        compared.append(f"{found.codes:,} read back are equal")
+    if found.distances:
+        compared.append(f"{found.distances:,} distances are ours")
     if found.nearest:
-        compared += ", the nearest are the true ones"
-    console.print(f"verified: {found.stored:,} codes in the store; {compared}", soft_wrap=True)
+        compared.append("the nearest are the true ones")
+    console.print(", ".join(compared), soft_wrap=True)

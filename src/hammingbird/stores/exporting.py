@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from numpy.typing import ArrayLike
 from hammingbird.codes import Codes, check_codes
 from hammingbird.errors import InputError, StoreError
 from hammingbird.index.rows import check_ids
+from hammingbird.storage.manifests import signed
+from hammingbird.stores.documents import FORMATS, write_documents
 from hammingbird.stores.opening import create_store
+from hammingbird.stores.store import stamp_of
 from hammingbird.stores.verification import Verified, verify
 
 BATCH_BYTES = 1 << 22
@@ -31,14 +35,20 @@ def export(
 
     Ids are row numbers if left out. The store is made if it is not there. Every batch is written
     whole or not at all, and an id that is there is replaced: an export that was stopped is done
-    again, and ends without duplicates or holes.
+    again, and ends without duplicates or holes. For servers that load files, the address is
+    ``elasticsearch:FOLDER`` and so on: see :mod:`hammingbird.stores.documents`.
     """
     from tqdm import tqdm
 
     codes = check_codes(codes, n_bits)
+    scheme, _, folder = address.partition(":")
     given = np.arange(len(codes)) if ids is None else check_ids(ids, len(codes))
     if ids is not None and len(np.unique(given)) < len(given):
         raise InputError("ids come twice: give every code an id of its own")
+    if scheme in FORMATS:
+        description = signed("store", {"n_bits": n_bits, "made_by": stamp_of(made_by)})
+        write_documents(scheme, Path(folder), codes, given, n_bits, description)
+        return Verified(len(codes), len(codes), 0, None)
     step = max(1, min(MOST_ROWS, BATCH_BYTES // (codes.shape[1] + 8)))
     with (
         create_store(address, n_bits, made_by=made_by) as store,

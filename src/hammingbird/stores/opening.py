@@ -10,6 +10,7 @@ from typing import Any
 from hammingbird.codes import check_n_bits
 from hammingbird.errors import InputError, StoreError
 from hammingbird.stores.address import Address, scheme_of
+from hammingbird.stores.documents import FORMATS
 from hammingbird.stores.store import Store
 
 STORES = {
@@ -28,7 +29,8 @@ STORES = {
 def store_class(scheme: str) -> type[Store]:
     """Return the class of a scheme."""
     if scheme not in STORES:
-        raise InputError(f"there is no store {scheme!r}: write one of {', '.join(STORES)}")
+        known = [*STORES, *FORMATS] if scheme not in FORMATS else [*STORES]
+        raise InputError(f"there is no store {scheme!r} here: write one of {', '.join(known)}")
     module, _, name = STORES[scheme].partition(":")
     found: type[Store] = getattr(import_module(f"hammingbird.stores.{module}"), name)
     return found

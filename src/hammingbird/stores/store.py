@@ -38,6 +38,12 @@ class Found(NamedTuple):
     """As it was written with the codes; None if another program made the place."""
 
 
+def stamp_of(made_by: Mapping[str, Any] | None) -> Manifest:
+    """Return of a description of codes what stays true when others are added: their model."""
+    made_by = made_by or {}
+    return {name: made_by[name] for name in ("class", "fingerprint") if name in made_by}
+
+
 class Store(ABC):
     """Codes of ``n_bits`` bits under ids, whole numbers of at least 0.
 
@@ -149,7 +155,7 @@ class Store(ABC):
     def make(self, n_bits: int, made_by: Mapping[str, Any]) -> Self:
         """Make an empty store at the address, where there is none."""
         self.n_bits, self.described = check_n_bits(n_bits), True
-        self.made_by = {name: made_by[name] for name in ("class", "fingerprint") if name in made_by}
+        self.made_by = stamp_of(made_by)
         description = signed("store", {"n_bits": self.n_bits, "made_by": self.made_by})
         with self._talking():
             self._make(self.n_bits, json.dumps(description, allow_nan=False))
