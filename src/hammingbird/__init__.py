@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hammingbird.classical.sgh import SGH
     from hammingbird.classical.sign import Sign
     from hammingbird.classical.spectral import SpectralHashing
+    from hammingbird.classical.supervised.bre import BRE, ReconstructiveEmbedding
+    from hammingbird.classical.supervised.fasthash import FastHash
+    from hammingbird.classical.supervised.mlh import MLH
+    from hammingbird.classical.supervised.structhash import StructHash
     from hammingbird.codes import hamming, pack, unpack
     from hammingbird.comparison.run import compare
     from hammingbird.deep.hasher import DeepHasher
@@ -66,6 +70,11 @@ _HOMES = {
     "SemanticHashing": "classical.semantic",
     "Sign": "classical.sign",
     "SpectralHashing": "classical.spectral",
+    "BRE": "classical.supervised.bre",
+    "ReconstructiveEmbedding": "classical.supervised.bre",
+    "FastHash": "classical.supervised.fasthash",
+    "MLH": "classical.supervised.mlh",
+    "StructHash": "classical.supervised.structhash",
     "CNNH": "deep.methods.cnnh",
     "CSQ": "deep.methods.csq",
     "DBDH": "deep.methods.dbdh",
@@ -109,6 +118,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BRE",
     "CNNH",
     "CSQ",
     "DBDH",
@@ -123,12 +133,14 @@ __all__ = [
     "ITQ",
     "LSH",
     "METHODS",
+    "MLH",
     "SGH",
     "VDSH",
     "BinaryAutoencoder",
     "DeepHasher",
     "DeepSGH",
     "DistilledHash",
+    "FastHash",
     "FileError",
     "GreedyHash",
     "HammingbirdError",
@@ -142,12 +154,14 @@ __all__ = [
     "Neighbors",
     "PCAHash",
     "Pairs",
+    "ReconstructiveEmbedding",
     "RotatedPCA",
     "Scan",
     "SemanticHashing",
     "Sign",
     "SpectralHashing",
     "StoreError",
+    "StructHash",
     "Training",
     "Triplets",
     "UnsupervisedGreedyHash",

@@ -1,0 +1,1 @@
+"""Supervised methods without deep networks, a file for each."""

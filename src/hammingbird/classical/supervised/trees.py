@@ -1,0 +1,175 @@
+"""Boosted trees as hash functions: LightGBM grows them, flat arrays walk them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hammingbird.errors import InputError, MissingExtraError
+from hammingbird.hasher import Hasher, row_chunks
+
+LEVELS = 255
+"""Equal steps between the least and the largest value of a column, numbered by a byte."""
+BLOCK = 4096
+"""Rows walked at a time."""
+TOGETHER = 16
+"""Trees walked at a time, an even number: their comparisons with a block stay in the cache."""
+
+
+class TreeHasher(Hasher):
+    """Scores that are sums over boosted trees: for every bit T complete trees of one depth D.
+
+    Columns are cut into :data:`LEVELS` equal steps first, so that trees compare bytes. Node i of a
+    tree has the children 2i + 1 (byte <= cut) and 2i + 2.
+    """
+
+    low_: NDArray[np.float32]
+    high_: NDArray[np.float32]
+    """Least and largest value of each column, [d]."""
+    columns_: NDArray[np.int32]
+    """The column that each node looks at, [n_bits, T, 2^D - 1]."""
+    cuts_: NDArray[np.uint8]
+    """[n_bits, T, 2^D - 1]."""
+    leaves_: NDArray[np.float32]
+    """What each leaf adds, from left to right, [n_bits, T, 2^D]."""
+
+    n_trees: int
+    depth: int
+    learning_rate: float
+    column_share: float
+
+    def _check_trees(self) -> None:
+        whole = self.n_trees >= 1 and 1 <= self.depth <= 8
+        if not whole or not self.learning_rate > 0 or not 0 < self.column_share <= 1:
+            raise InputError(
+                "n_trees must be at least 1, depth from 1 to 8, learning_rate positive, and "
+                "column_share above 0 and at most 1"
+            )
+
+    def _start_trees(self, X: NDArray[Any]) -> NDArray[np.uint8]:
+        """Find the steps, make room for the trees, and return training rows as bytes [n, d]."""
+        ends = [(chunk.values.min(axis=0), chunk.values.max(axis=0)) for chunk in row_chunks(X)]
+        self.low_ = np.min([least for least, _ in ends], axis=0).astype(np.float32)
+        self.high_ = np.max([most for _, most in ends], axis=0).astype(np.float32)
+        shape, nodes = (self.n_bits_, self.n_trees + self.n_trees % 2), (1 << self.depth) - 1
+        self.columns_ = np.zeros((*shape, nodes), np.int32)
+        self.cuts_ = np.full((*shape, nodes), LEVELS, np.uint8)
+        self.leaves_ = np.zeros((*shape, nodes + 1), np.float32)
+        return np.concatenate([self._bytes(chunk.values) for chunk in row_chunks(X)])
+
+    def _bytes(self, X: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """Steps of rows [n, d]; values beyond those of the training rows count as the ends."""
+        X = np.clip(X.astype(np.float32, copy=False), self.low_, self.high_)
+        X -= self.low_
+        reach = self.high_ - self.low_
+        X *= np.divide(LEVELS - 1, reach, out=np.zeros_like(reach), where=reach > 0)
+        return X.astype(np.uint8)
+
+    def _grow(self, rows: GrowingRows, bits: NDArray[np.floating], bit: int) -> None:
+        """Boost the trees of one bit until they give ``bits`` [n] of +-1."""
+        booster = rows.boost(
+            bits, self.n_trees, self.depth, self.learning_rate, self.column_share, bit
+        )
+        for tree, info in enumerate(booster.dump_model()["tree_info"]):
+            self._place(info["tree_structure"], (bit, tree), 0, self.depth)
+
+    def _place(self, node: dict[str, Any], tree: tuple[int, int], place: int, below: int) -> None:
+        """Write a node that LightGBM describes, and those below it, into the arrays."""
+        if "leaf_value" in node:
+            # A leaf above the last level: all below go left and have its value.
+            first = ((place + 1) << below) - (1 << self.depth)
+            self.leaves_[tree][first : first + (1 << below)] = node["leaf_value"]
+            return
+        self.columns_[tree][place] = node["split_feature"]
+        self.cuts_[tree][place] = int(np.floor(node["threshold"]))
+        self._place(node["left_child"], tree, 2 * place + 1, below - 1)
+        self._place(node["right_child"], tree, 2 * place + 2, below - 1)
+
+    def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
+        scores = np.empty((len(X), self.n_bits_), np.float32)
+        for start in range(0, len(X), BLOCK):
+            block = self._bytes(X[start : start + BLOCK])
+            scores[start : start + BLOCK] = self._walk(block, range(self.n_bits_)).T
+        return scores
+
+    def _walk(self, rows: NDArray[np.uint8], bits: Any) -> NDArray[np.float32]:
+        """Leaf sums [len(bits), n] of rows of bytes [n, d].
+
+        All nodes are compared, eight rows to a byte, and every level chooses among the answers of
+        the next; two trees have one table of sums.
+        """
+        columns, n = np.ascontiguousarray(rows.T), len(rows)
+        sums = np.zeros((len(bits), n), np.float32)
+        n_leaves = self.leaves_.shape[2]
+        for out, bit in zip(sums, bits, strict=True):
+            for first in range(0, self.leaves_.shape[1], TOGETHER):
+                trees = slice(first, first + TOGETHER)
+                nodes = self.columns_[bit, trees].T
+                right = columns.take(nodes, axis=0) > self.cuts_[bit, trees].T[:, :, None]
+                leaf = _leaves_reached(np.packbits(right, axis=2), n)
+                leaves = self.leaves_[bit, trees]
+                pairs = leaves[0::2, :, None] + leaves[1::2, None, :]
+                both = leaf[0::2] * np.uint16(n_leaves) + leaf[1::2]
+                for table, reached in zip(pairs, both, strict=True):
+                    out += table.ravel().take(reached)
+        return sums
+
+
+def _leaves_reached(right: NDArray[np.uint8], n: int) -> NDArray[np.uint8]:
+    """Leaf of every tree and row, [T, n], from the answers of all nodes [nodes, T, n / 8]."""
+    leaf = np.zeros((right.shape[1], n), np.uint8)
+    level, taken = 1, []
+    while level <= len(right):
+        answers = right[level - 1 : 2 * level - 1]
+        for above in taken:
+            left, other = np.split(answers, 2)
+            answers = left ^ ((left ^ other) & above)
+        taken.append(answers[0])
+        leaf <<= 1
+        leaf |= np.unpackbits(answers[0], axis=1, count=n)
+        level *= 2
+    return leaf
+
+
+class GrowingRows:
+    """Training rows as LightGBM holds them, for the trees of one bit after another."""
+
+    def __init__(self, rows: NDArray[np.uint8], random_state: int) -> None:
+        try:
+            import lightgbm
+        except ImportError as error:
+            raise MissingExtraError("lightgbm", "trees") from error
+        self.library = lightgbm
+        self.settings = {
+            "objective": "binary", "verbosity": -1, "seed": random_state, "max_bin": LEVELS,
+            "min_data_in_bin": 1, "min_data_in_leaf": max(1, min(10, len(rows) // 20)),
+            "deterministic": True, "force_col_wise": True, "boost_from_average": False,
+        }  # fmt: skip
+        self.data = lightgbm.Dataset(rows, params=self.settings, free_raw_data=False).construct()
+
+    def boost(
+        self,
+        bits: NDArray[np.floating],
+        n_trees: int,
+        depth: int,
+        learning_rate: float,
+        column_share: float,
+        bit: int,
+    ) -> Any:
+        """Return a booster of at most ``n_trees`` trees for bits of +-1; both weigh the same."""
+        on = bits > 0
+        share = np.clip(on.mean(), 1 / len(on), 1 - 1 / len(on))
+        self.data.set_label(on.astype(np.float32))
+        self.data.set_weight(np.where(on, 0.5 / share, 0.5 / (1 - share)).astype(np.float32))
+        settings = {
+            **self.settings, "num_leaves": 1 << depth, "max_depth": depth,
+            "learning_rate": learning_rate, "feature_fraction": column_share,
+            "feature_fraction_seed": self.settings["seed"] + bit,
+        }  # fmt: skip
+        booster = self.library.Booster(settings, self.data)
+        for _ in range(n_trees):
+            if booster.update():
+                break
+        return booster
