@@ -1,4 +1,4 @@
-"""Hamming kernels: nearest, within a radius, distance histograms, asymmetric scores.
+"""Native kernels: nearest, within a radius, distance histograms, asymmetric scores, trees.
 
 The work is done by one C++ extension (``native.cpp``), or, where it was not built, by a NumPy twin
 that gives identical results. Rows are packed codes, uint8 [n, bytes]; bytes of padding are equal on
@@ -28,6 +28,7 @@ from hammingbird.errors import InputError
 from hammingbird.kernels import twin
 from hammingbird.kernels.checks import (
     FARTHEST,
+    check_forest,
     check_k,
     check_marks,
     check_padding,
@@ -40,7 +41,7 @@ from hammingbird.kernels.checks import (
 )
 from hammingbird.kernels.twin import Codes, Counts, Distances, Rows, Scores
 
-__all__ = ["backend", "best", "histograms", "nearest", "scores", "within"]
+__all__ = ["backend", "best", "forest", "histograms", "nearest", "scores", "within"]
 
 
 def _choose(wanted: str | None) -> tuple[Any, str]:
@@ -177,6 +178,25 @@ def scores(
     if len(found) == 1:
         return found[0]  # type: ignore[no-any-return]
     return np.concatenate([np.empty((0, len(database)), np.float32), *found])
+
+
+def forest(
+    rows: ArrayLike,
+    columns: ArrayLike,
+    cuts: ArrayLike,
+    leaves: ArrayLike,
+    *,
+    threads: int | None = None,
+) -> Scores:
+    """Sums of leaves [n, n_bits] that rows of bytes [n, d] reach: for every bit T trees.
+
+    Trees are complete, of one depth D up to 8. ``columns``, int32, and ``cuts``, uint8, are
+    [n_bits, T, 2^D - 1]: a row goes from node i to 2i + 2 if its byte is above the cut, else to
+    2i + 1. ``leaves``, float32 [n_bits, T, 2^D], stand from left to right.
+    """
+    arrays = check_forest(rows, columns, cuts, leaves)
+    found: Scores = _kernels.forest(*arrays, check_threads(threads))
+    return found
 
 
 def best(

@@ -126,3 +126,29 @@ def check_weights(query_scores: ArrayLike, n_bits: int) -> Scores:
             else f"query scores row {bad[0]} has a value that is not finite"
         )
     return weights
+
+
+def check_forest(
+    rows: ArrayLike, columns: ArrayLike, cuts: ArrayLike, leaves: ArrayLike
+) -> tuple[Codes, Any, Codes, Scores]:
+    """Rows of bytes and trees whose shapes fit and whose nodes look at columns that there are."""
+    X, looked = np.ascontiguousarray(rows), np.ascontiguousarray(columns)
+    cut, leaf = np.ascontiguousarray(cuts), np.ascontiguousarray(leaves)
+    types = (X.dtype, looked.dtype, cut.dtype, leaf.dtype)
+    depth = (looked.shape[-1] + 1).bit_length() - 1 if looked.ndim == 3 else 0
+    fits = (
+        types == (np.uint8, np.int32, np.uint8, np.float32)
+        and X.ndim == 2
+        and 1 <= depth <= 8
+        and looked.shape == cut.shape == (*leaf.shape[:2], (1 << depth) - 1)
+        and leaf.shape == (*looked.shape[:2], 1 << depth)
+    )
+    if not fits:
+        raise InputError(
+            "rows must be uint8 [n, d], columns int32 and cuts uint8 [n_bits, T, 2^D - 1], leaves "
+            f"float32 [n_bits, T, 2^D] with D from 1 to 8, got {X.shape}, {looked.shape}, "
+            f"{cut.shape} and {leaf.shape}"
+        )
+    if looked.size and not (looked.min() >= 0 and looked.max() < X.shape[1]):
+        raise InputError(f"columns must be from 0 to {X.shape[1] - 1}, the columns of the rows")
+    return X, looked, cut, leaf

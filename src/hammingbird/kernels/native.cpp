@@ -420,6 +420,53 @@ class BestScan {
   std::vector<uint8_t> losses_;
 };
 
+// ------------------------------------------------------------------ boosted trees
+
+// Complete trees of one depth over rows of bytes; node i has the children 2i + 1 and 2i + 2, and a
+// row goes to the second where its byte is above the cut. All nodes are asked for 32 rows side by
+// side, from the last up: what a node finds is the leaf below it, so that no row has to branch.
+struct Forest {
+  static constexpr size_t lanes = 32;
+  const int32_t* columns;
+  const uint8_t* cuts;
+  const float* leaves;
+  size_t bits, trees, nodes;
+
+  // `block` is [width][lanes], `reached` room for [nodes][lanes], `sums` [bits][lanes].
+  void add(const uint8_t* block, uint8_t* reached, float* sums) const {
+    for (size_t bit = 0; bit < bits; ++bit)
+      for (size_t tree = bit * trees; tree < (bit + 1) * trees; ++tree) {
+        walk(block, columns + tree * nodes, cuts + tree * nodes, reached);
+        const float* leaf = leaves + tree * (nodes + 1);
+        float* sum = sums + bit * lanes;
+        for (size_t i = 0; i < lanes; ++i) sum[i] += leaf[reached[i]];
+      }
+  }
+
+ private:
+  void walk(const uint8_t* block, const int32_t* column, const uint8_t* cut,
+            uint8_t* reached) const {
+    uint8_t half = 1;  // leaves below each child
+    size_t level = (nodes + 1) / 2;
+    for (size_t node = nodes; node-- > 0;) {
+      if (node + 1 < level) half = static_cast<uint8_t>(2 * half), level /= 2;
+      const uint8_t* __restrict x = block + static_cast<size_t>(column[node]) * lanes;
+      const uint8_t c = cut[node];
+      uint8_t* __restrict here = reached + node * lanes;  // no two of these rows overlap
+      if (half == 1) {
+        for (size_t i = 0; i < lanes; ++i) here[i] = x[i] > c;
+      } else {
+        const uint8_t* __restrict left = reached + (2 * node + 1) * lanes;
+        const uint8_t* __restrict right = left + lanes;
+        for (size_t i = 0; i < lanes; ++i) {
+          const uint8_t above = static_cast<uint8_t>(-(x[i] > c));
+          here[i] = static_cast<uint8_t>((above & (right[i] | half)) | (~above & left[i]));
+        }
+      }
+    }
+  }
+};
+
 // ------------------------------------------------------------------ what Python sees
 
 template <class T>
@@ -570,6 +617,31 @@ auto best(In<float> weights, In<uint8_t> database_, size_t n_bits, size_t k, siz
   return std::make_pair(rows, out);
 }
 
+auto forest(In<uint8_t> rows, nb::ndarray<const int32_t, nb::ndim<3>, nb::c_contig> columns,
+            nb::ndarray<const uint8_t, nb::ndim<3>, nb::c_contig> cuts,
+            nb::ndarray<const float, nb::ndim<3>, nb::c_contig> leaves, size_t threads) {
+  constexpr size_t lanes = Forest::lanes;
+  const Forest trees{columns.data(), cuts.data(), leaves.data(),
+                     columns.shape(0), columns.shape(1), columns.shape(2)};
+  const size_t n = rows.shape(0), width = rows.shape(1), bits = trees.bits;
+  auto out = empty<float>({n, bits});
+  {
+    const nb::gil_scoped_release release;
+    parallel((n + lanes - 1) / lanes, threads, [&](size_t task) {
+      const size_t first = task * lanes, count = std::min(lanes, n - first);
+      std::vector<uint8_t> block(width * lanes), reached(trees.nodes * lanes);
+      std::vector<float> sums(bits * lanes);
+      for (size_t i = 0; i < count; ++i)
+        for (size_t d = 0; d < width; ++d) block[d * lanes + i] = rows.data()[(first + i) * width + d];
+      trees.add(block.data(), reached.data(), sums.data());
+      for (size_t i = 0; i < count; ++i)
+        for (size_t bit = 0; bit < bits; ++bit)
+          out.data()[(first + i) * bits + bit] = sums[bit * lanes + i];
+    });
+  }
+  return out;
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -578,6 +650,7 @@ NB_MODULE(_native, m) {
   m.def("histograms", &histograms, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
   m.def("scores", &scores);
   m.def("best", &best);
+  m.def("forest", &forest);
   m.def("levels", [] {
     std::vector<std::string> names;
     for (const Level& one : levels()) names.emplace_back(one.name);

@@ -109,6 +109,37 @@ def _half_table(some: Scores) -> Scores:
     return table
 
 
+def forest(
+    rows: Codes,
+    columns: NDArray[np.int32],
+    cuts: Codes,
+    leaves: Scores,
+    threads: int = 1,
+) -> Scores:
+    """Sums [n, n_bits] of the leaves that rows [n, d] reach in trees [n_bits, T, nodes]."""
+    sums = np.zeros((len(columns), len(rows)), np.float32)
+    by_column = np.ascontiguousarray(rows.T)
+    for out, looked, cut, leaf in zip(sums, columns, cuts, leaves, strict=True):
+        for nodes, bounds, values in zip(looked, cut, leaf, strict=True):
+            right = np.packbits(by_column[nodes] > bounds[:, None], axis=1)
+            out += values.take(_leaves_reached(right, len(rows)))
+    return np.ascontiguousarray(sums.T)
+
+
+def _leaves_reached(right: Codes, n: int) -> Codes:
+    """Leaf of each row, [n], from the answers of all nodes, eight rows to a byte."""
+    leaf, taken, level = np.zeros(n, np.uint8), list[Codes](), 1
+    while level <= len(right):
+        answers = right[level - 1 : 2 * level - 1]
+        for above in taken:
+            left, other = np.split(answers, 2)
+            answers = left ^ ((left ^ other) & above)
+        taken.append(answers[0])
+        leaf = 2 * leaf + np.unpackbits(answers[0], count=n)
+        level *= 2
+    return leaf
+
+
 def _words(codes: Codes) -> NDArray[np.uint64]:
     """Codes as 8-byte words, zero bytes at the end."""
     padded = np.zeros((len(codes), -(-codes.shape[1] // 8) * 8), np.uint8)

@@ -85,14 +85,16 @@ class ReconstructiveEmbedding(LinearHasher):
             objective.append(descent.objective())
             if objective[-2] - objective[-1] <= self.tolerance * objective[-2]:
                 break
-        self.objective_ = np.array(objective)
+        self.objective_, self.n_iter_ = np.array(objective), len(objective) - 1
         self.weights_ = np.einsum("kq,kqd->dk", descent.weights, U[anchors])
 
     def _unit(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Rows from their mean, at unit length; a row at the mean stays zero."""
         centred = np.asarray(X, np.float64) - self.mean_
         lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-        return np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 0)
+        unit: NDArray[np.float64] = np.zeros_like(centred)
+        np.divide(centred, lengths, out=unit, where=lengths > 0)
+        return unit
 
     def _pairs(
         self, X: NDArray[Any], y: Any, rng: np.random.RandomState

@@ -48,7 +48,7 @@ class FastHash(TreeHasher):
         n_bits: int = 64,
         *,
         loss: Loss = "hinge",
-        n_trees: int = 20,
+        n_trees: int = 50,
         depth: int = 4,
         learning_rate: float = 0.3,
         column_share: float = 0.2,
@@ -88,7 +88,7 @@ class FastHash(TreeHasher):
             for step, z in enumerate((start, found)):
                 self.energy_[bit, step] = float(z @ (weights @ z)) / weights.size
             self._grow(growing, found, bit)
-            learned = self._walk(data, [bit])[0] >= 0
+            learned = self._learned_bit(data, bit)
             distances += learned[:, None] != learned[None]
 
 

@@ -103,7 +103,7 @@ class MLH(LinearHasher):
             speed = MOMENTUM * speed - rate * slope
             W += speed
             W *= self.length / np.maximum(np.linalg.norm(W, axis=0), np.finfo(float).tiny)
-        self.weights_, self.bias_ = W[:-1] / scale, W[-1]
+        self.weights_, self.bias_, self.n_iter_ = W[:-1] / scale, W[-1], self.max_iter
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         return super()._project(X) + self.bias_.astype(X.dtype)

@@ -59,11 +59,11 @@ class StructHash(TreeHasher):
         n_bits: int = 64,
         *,
         loss: Loss = "ndcg",
-        slack: float = 100.0,
-        n_queries: int = 2000,
+        slack: float = 10.0,
+        n_queries: int = 1000,
         list_size: int = 50,
-        rounds: int = 10,
-        n_trees: int = 20,
+        rounds: int = 5,
+        n_trees: int = 50,
         depth: int = 4,
         learning_rate: float = 0.3,
         column_share: float = 0.2,
@@ -117,7 +117,7 @@ class StructHash(TreeHasher):
             weights = machine.pair_weights(len(rows))
             found = cut_in_turn(weights, blocks, start_bits(weights, rng), self.sweeps)
             self._grow(growing, found, bit)
-            machine.add_bit(self._walk(data, [bit])[0] >= 0)
+            machine.add_bit(self._learned_bit(data, bit))
             machine.solve(self.rounds)
         self.bit_weights_ = machine.weights.astype(np.float32)
 
@@ -138,61 +138,58 @@ class Machine:
 
     def __init__(self, lists: Lists, loss: Loss, slack: float) -> None:
         self.lists, self.loss, self.slack = lists, loss, slack
-        self.agreements = np.empty((0, *lists.rows.shape), np.bool_)
+        self.agreements = np.empty((0, lists.rows.size), np.float32)
         self.weights = np.zeros(0)
-        flat = np.zeros(lists.rows.shape)
-        coefficients, loss_value = worst_rankings(flat, lists, loss)
-        self.constraints = [coefficients]
-        self.losses = [loss_value]
+        coefficients, most = worst_rankings(np.zeros(lists.rows.shape), lists, loss)
+        self.constraints, self.losses = coefficients.reshape(1, -1), np.array([most])
+        self.features = np.empty((1, 0))
         self.dual = np.array([slack])
 
     def add_bit(self, bits: NDArray[np.bool_]) -> None:
         """Take in a bit, bool [n] over the rows of the sample."""
         agree = bits[self.lists.queries][:, None] == bits[self.lists.rows]
-        self.agreements = np.concatenate([self.agreements, agree[None]])
+        agree = agree.astype(np.float32).reshape(1, -1)
+        self.agreements = np.concatenate([self.agreements, agree])
+        self.features = np.hstack([self.features, self.constraints @ agree.T])
         self.weights = np.append(self.weights, 0.0)
 
     def solve(self, rounds: int) -> None:
         """Find the weights, adding the ranking that is violated most until none is."""
         self._fit_weights()
         for _ in range(rounds):
-            scores = np.einsum("k,kql->ql", self.weights, self.agreements)
-            coefficients, loss = worst_rankings(scores, self.lists, self.loss)
-            violation = loss - float(self.weights @ self._feature(coefficients))
-            if violation <= self.slack_used + CLOSE:
+            scores = self.weights.astype(np.float32) @ self.agreements
+            coefficients, loss = worst_rankings(
+                scores.reshape(self.lists.rows.shape), self.lists, self.loss
+            )
+            feature = self.agreements @ coefficients.ravel()
+            if loss - float(feature @ self.weights) <= self.violation + CLOSE:
                 break
-            self.constraints.append(coefficients)
-            self.losses.append(loss)
+            self.constraints = np.vstack([self.constraints, coefficients.reshape(1, -1)])
+            self.losses = np.append(self.losses, loss)
+            self.features = np.vstack([self.features, feature])
             self._fit_weights()
         keep = np.argsort(-self.dual, kind="stable")[:MOST_CONSTRAINTS]
-        self.constraints = [self.constraints[i] for i in keep]
-        self.losses = [self.losses[i] for i in keep]
-        self.dual = self.dual[keep]
+        self.constraints, self.losses = self.constraints[keep], self.losses[keep]
+        self.features, self.dual = self.features[keep], self.dual[keep]
 
     def pair_weights(self, n: int) -> NDArray[np.float32]:
         """What two rows with the same new bit cost by the duals, [n, n], symmetric.
 
         Similar rows have negative weights: the right ranking wants them to agree.
         """
-        wanted = np.zeros(self.lists.rows.shape)
-        for dual, coefficients in zip(self.dual, self.constraints, strict=True):
-            wanted += dual * coefficients
+        wanted = (self.dual.astype(np.float32) @ self.constraints).reshape(self.lists.rows.shape)
         weights = np.zeros((n, n), np.float32)
         np.add.at(weights, (self.lists.queries[:, None], self.lists.rows), -wanted)
         return (weights + weights.T) / max(float(np.abs(weights).max()), 1e-30)
 
-    def _feature(self, coefficients: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.tensordot(self.agreements, coefficients, axes=([1, 2], [0, 1])).astype(float)
-
     def _fit_weights(self) -> None:
-        features = np.stack([self._feature(c) for c in self.constraints])
-        ones = np.ones((len(features), 1))
+        ones = np.ones((len(self.losses), 1))
         # Variables: the weights, then xi.
         price = np.append(np.ones(len(self.weights)), self.slack)
         found = linprog(
-            price, A_ub=-np.hstack([features, ones]), b_ub=-np.array(self.losses), method="highs"
+            price, A_ub=-np.hstack([self.features, ones]), b_ub=-self.losses, method="highs"
         )
         if not found.success:
             raise InputError(f"the weights were not found ({found.message}): choose another slack")
-        self.weights, self.slack_used = np.maximum(found.x[:-1], 0), float(found.x[-1])
+        self.weights, self.violation = np.maximum(found.x[:-1], 0), float(found.x[-1])
         self.dual = np.maximum(-found.ineqlin.marginals, 0)

@@ -1,4 +1,4 @@
-"""Boosted trees as hash functions: LightGBM grows them, flat arrays walk them."""
+"""Boosted trees as hash functions: LightGBM grows them, a kernel walks them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hammingbird import kernels
 from hammingbird.errors import InputError, MissingExtraError
 from hammingbird.hasher import Hasher, row_chunks
 
 LEVELS = 255
 """Equal steps between the least and the largest value of a column, numbered by a byte."""
-BLOCK = 4096
-"""Rows walked at a time."""
-TOGETHER = 16
-"""Trees walked at a time, an even number: their comparisons with a block stay in the cache."""
 
 
 class TreeHasher(Hasher):
@@ -53,7 +50,7 @@ class TreeHasher(Hasher):
         ends = [(chunk.values.min(axis=0), chunk.values.max(axis=0)) for chunk in row_chunks(X)]
         self.low_ = np.min([least for least, _ in ends], axis=0).astype(np.float32)
         self.high_ = np.max([most for _, most in ends], axis=0).astype(np.float32)
-        shape, nodes = (self.n_bits_, self.n_trees + self.n_trees % 2), (1 << self.depth) - 1
+        shape, nodes = (self.n_bits_, self.n_trees), (1 << self.depth) - 1
         self.columns_ = np.zeros((*shape, nodes), np.int32)
         self.cuts_ = np.full((*shape, nodes), LEVELS, np.uint8)
         self.leaves_ = np.zeros((*shape, nodes + 1), np.float32)
@@ -88,49 +85,13 @@ class TreeHasher(Hasher):
         self._place(node["right_child"], tree, 2 * place + 2, below - 1)
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        scores = np.empty((len(X), self.n_bits_), np.float32)
-        for start in range(0, len(X), BLOCK):
-            block = self._bytes(X[start : start + BLOCK])
-            scores[start : start + BLOCK] = self._walk(block, range(self.n_bits_)).T
-        return scores
+        return kernels.forest(self._bytes(X), self.columns_, self.cuts_, self.leaves_)
 
-    def _walk(self, rows: NDArray[np.uint8], bits: Any) -> NDArray[np.float32]:
-        """Leaf sums [len(bits), n] of rows of bytes [n, d].
-
-        All nodes are compared, eight rows to a byte, and every level chooses among the answers of
-        the next; two trees have one table of sums.
-        """
-        columns, n = np.ascontiguousarray(rows.T), len(rows)
-        sums = np.zeros((len(bits), n), np.float32)
-        n_leaves = self.leaves_.shape[2]
-        for out, bit in zip(sums, bits, strict=True):
-            for first in range(0, self.leaves_.shape[1], TOGETHER):
-                trees = slice(first, first + TOGETHER)
-                nodes = self.columns_[bit, trees].T
-                right = columns.take(nodes, axis=0) > self.cuts_[bit, trees].T[:, :, None]
-                leaf = _leaves_reached(np.packbits(right, axis=2), n)
-                leaves = self.leaves_[bit, trees]
-                pairs = leaves[0::2, :, None] + leaves[1::2, None, :]
-                both = leaf[0::2] * np.uint16(n_leaves) + leaf[1::2]
-                for table, reached in zip(pairs, both, strict=True):
-                    out += table.ravel().take(reached)
-        return sums
-
-
-def _leaves_reached(right: NDArray[np.uint8], n: int) -> NDArray[np.uint8]:
-    """Leaf of every tree and row, [T, n], from the answers of all nodes [nodes, T, n / 8]."""
-    leaf = np.zeros((right.shape[1], n), np.uint8)
-    level, taken = 1, []
-    while level <= len(right):
-        answers = right[level - 1 : 2 * level - 1]
-        for above in taken:
-            left, other = np.split(answers, 2)
-            answers = left ^ ((left ^ other) & above)
-        taken.append(answers[0])
-        leaf <<= 1
-        leaf |= np.unpackbits(answers[0], axis=1, count=n)
-        level *= 2
-    return leaf
+    def _learned_bit(self, rows: NDArray[np.uint8], bit: int) -> NDArray[np.bool_]:
+        """What the trees of one bit give for rows of bytes, bool [n]."""
+        trees = slice(bit, bit + 1)
+        arrays = self.columns_[trees], self.cuts_[trees], self.leaves_[trees]
+        return kernels.forest(rows, *arrays)[:, 0] >= 0
 
 
 class GrowingRows:
@@ -142,7 +103,7 @@ class GrowingRows:
         except ImportError as error:
             raise MissingExtraError("lightgbm", "trees") from error
         self.library = lightgbm
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "objective": "binary", "verbosity": -1, "seed": random_state, "max_bin": LEVELS,
             "min_data_in_bin": 1, "min_data_in_leaf": max(1, min(10, len(rows) // 20)),
             "deterministic": True, "force_col_wise": True, "boost_from_average": False,
@@ -160,7 +121,7 @@ class GrowingRows:
     ) -> Any:
         """Return a booster of at most ``n_trees`` trees for bits of +-1; both weigh the same."""
         on = bits > 0
-        share = np.clip(on.mean(), 1 / len(on), 1 - 1 / len(on))
+        share = min(max(float(on.mean()), 1 / len(on)), 1 - 1 / len(on))
         self.data.set_label(on.astype(np.float32))
         self.data.set_weight(np.where(on, 0.5 / share, 0.5 / (1 - share)).astype(np.float32))
         settings = {
