@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
@@ -349,3 +350,41 @@ def test_the_environment_chooses(monkeypatch):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             importlib.reload(kernels)
+
+
+def some_trees(depth, n=75, d=9, bits=3, trees=5):
+    rng = np.random.default_rng(depth)
+    shape = (bits, trees, (1 << depth) - 1)
+    return (
+        rng.integers(0, 256, (n, d), np.uint8),
+        rng.integers(0, d, shape, np.int32),
+        rng.integers(0, 256, shape, np.uint8),
+        rng.standard_normal((bits, trees, 1 << depth), np.float32),
+    )
+
+
+@pytest.mark.parametrize("depth", range(1, 9))
+@pytest.mark.parametrize("threads", [1, 3])
+def test_trees_walk_to_the_leaf_that_a_loop_finds(depth, threads):
+    rows, columns, cuts, leaves = arrays = some_trees(depth)
+    found = kernels.forest(*arrays, threads=threads)
+    np.testing.assert_array_equal(found, twin.forest(*arrays))
+    for i, bit in product(range(0, len(rows), 10), range(3)):
+        total = np.float32(0)
+        for tree in range(5):
+            node = 0
+            while node < (1 << depth) - 1:
+                right = rows[i, columns[bit, tree, node]] > cuts[bit, tree, node]
+                node = 2 * node + 1 + int(right)
+            total += leaves[bit, tree, node + 1 - (1 << depth)]
+        assert found[i, bit] == total
+
+
+def test_trees_that_look_beyond_the_columns_are_refused():
+    rows, columns, cuts, leaves = some_trees(3)
+    columns[1, 2, 3] = 9
+    with pytest.raises(InputError, match="columns must be from 0 to 8"):
+        kernels.forest(rows, columns, cuts, leaves)
+    with pytest.raises(InputError, match="leaves float32"):
+        kernels.forest(rows, columns, cuts, leaves[:, :, 1:])
+    assert kernels.forest(rows[:0], columns % 9, cuts, leaves).shape == (0, 3)

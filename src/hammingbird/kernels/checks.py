@@ -134,10 +134,10 @@ def check_forest(
     """Rows of bytes and trees whose shapes fit and whose nodes look at columns that there are."""
     X, looked = np.ascontiguousarray(rows), np.ascontiguousarray(columns)
     cut, leaf = np.ascontiguousarray(cuts), np.ascontiguousarray(leaves)
-    types = (X.dtype, looked.dtype, cut.dtype, leaf.dtype)
+    types = [str(array.dtype) for array in (X, looked, cut, leaf)]
     depth = (looked.shape[-1] + 1).bit_length() - 1 if looked.ndim == 3 else 0
     fits = (
-        types == (np.uint8, np.int32, np.uint8, np.float32)
+        types == ["uint8", "int32", "uint8", "float32"]
         and X.ndim == 2
         and 1 <= depth <= 8
         and looked.shape == cut.shape == (*leaf.shape[:2], (1 << depth) - 1)

@@ -14,6 +14,8 @@ from hammingbird.classical.similarity import similarity
 from hammingbird.errors import InputError
 from hammingbird.linear import LinearHasher
 
+ANCHORS = 20
+
 
 class ReconstructiveEmbedding(LinearHasher):
     """Bits whose Hamming distances come near given ones: squared distances of unit vectors.
@@ -27,7 +29,7 @@ class ReconstructiveEmbedding(LinearHasher):
     Parameters
     ----------
     n_anchors
-        Rows that a bit compares with.
+        Rows that a bit compares with. None is 20, or every row where there are fewer.
     n_partners
         Rows that each row of the sample is paired with, drawn by seed.
     max_rows
@@ -42,7 +44,7 @@ class ReconstructiveEmbedding(LinearHasher):
         self,
         n_bits: int = 64,
         *,
-        n_anchors: int = 20,
+        n_anchors: int | None = None,
         n_partners: int = 50,
         max_rows: int = 1000,
         max_iter: int = 10,
@@ -58,35 +60,34 @@ class ReconstructiveEmbedding(LinearHasher):
         self.random_state = random_state
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
-        if min(self.n_anchors, self.n_partners, self.max_iter) < 1 or self.max_rows < 2:
-            raise InputError(
-                "n_anchors, n_partners and max_iter must be at least 1, max_rows at least 2"
-            )
+        if min(self.n_partners, self.max_iter) < 1 or self.max_rows < 2:
+            raise InputError("n_partners and max_iter must be at least 1, max_rows at least 2")
         rng = check_random_state(self.random_state)
         self.mean_ = mean_of(X)
         rows, left, right, wanted = self._pairs(X, y, rng)
-        if not self.n_anchors <= len(rows):
+        q = min(ANCHORS, len(rows)) if self.n_anchors is None else self.n_anchors
+        if not 1 <= q <= len(rows):
             raise InputError(
-                f"n_anchors={self.n_anchors}, but only {len(rows)} rows are learned from: give "
-                "fewer anchors or more rows"
+                f"n_anchors={q}, but {len(rows)} rows are learned from: give 1 to {len(rows)}, "
+                "or None"
             )
         U = self._unit(X[rows])
-        anchors = np.stack(
-            [rng.permutation(len(rows))[: self.n_anchors] for _ in range(self.n_bits_)]
-        )
+        anchors = np.stack([rng.permutation(len(rows))[:q] for _ in range(self.n_bits_)])
         kernels = np.einsum("nd,kqd->kqn", U, U[anchors], optimize=True)
         descent = Descent(kernels, left, right, wanted, rng)
         objective = [descent.objective()]
         sweeps = tqdm(range(self.max_iter), desc="BRE", unit="sweep", leave=False, disable=None)
         for _ in sweeps:
             for bit in rng.permutation(self.n_bits_):
-                for anchor in rng.permutation(self.n_anchors):
+                for anchor in rng.permutation(q):
                     descent.move(bit, anchor)
             objective.append(descent.objective())
             if objective[-2] - objective[-1] <= self.tolerance * objective[-2]:
                 break
         self.objective_, self.n_iter_ = np.array(objective), len(objective) - 1
-        self.weights_ = np.einsum("kq,kqd->dk", descent.weights, U[anchors])
+        weights = np.einsum("kq,kqd->dk", descent.weights, U[anchors])
+        # The length changes no bit, and single steps can make it large.
+        self.weights_ = weights / np.maximum(np.linalg.norm(weights, axis=0), np.finfo(float).tiny)
 
     def _unit(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Rows from their mean, at unit length; a row at the mean stays zero."""
@@ -106,7 +107,7 @@ class ReconstructiveEmbedding(LinearHasher):
         wanted = 0.5 * np.square(U[left] - U[right]).sum(axis=1)
         largest = float(wanted.max(initial=0.0))
         if not largest > 0:
-            raise InputError("all rows are the same, or there is only one: give rows that differ")
+            raise InputError("all rows are the same, or X is one sample: give rows that differ")
         return rows, left, right, wanted / largest
 
 
