@@ -631,8 +631,9 @@ auto forest(In<uint8_t> rows, nb::ndarray<const int32_t, nb::ndim<3>, nb::c_cont
       const size_t first = task * lanes, count = std::min(lanes, n - first);
       std::vector<uint8_t> block(width * lanes), reached(trees.nodes * lanes);
       std::vector<float> sums(bits * lanes);
-      for (size_t i = 0; i < count; ++i)
-        for (size_t d = 0; d < width; ++d) block[d * lanes + i] = rows.data()[(first + i) * width + d];
+      const uint8_t* from = rows.data() + first * width;
+      for (size_t d = 0; d < width; ++d)
+        for (size_t i = 0; i < count; ++i) block[d * lanes + i] = from[i * width + d];
       trees.add(block.data(), reached.data(), sums.data());
       for (size_t i = 0; i < count; ++i)
         for (size_t bit = 0; bit < bits; ++bit)

@@ -48,7 +48,7 @@ class FastHash(TreeHasher):
         n_bits: int = 64,
         *,
         loss: Loss = "hinge",
-        n_trees: int = 50,
+        n_trees: int = 40,
         depth: int = 4,
         learning_rate: float = 0.3,
         column_share: float = 0.2,

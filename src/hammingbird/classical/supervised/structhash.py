@@ -63,7 +63,7 @@ class StructHash(TreeHasher):
         n_queries: int = 1000,
         list_size: int = 50,
         rounds: int = 5,
-        n_trees: int = 50,
+        n_trees: int = 40,
         depth: int = 4,
         learning_rate: float = 0.3,
         column_share: float = 0.2,

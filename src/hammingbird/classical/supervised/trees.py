@@ -14,6 +14,9 @@ from hammingbird.hasher import Hasher, row_chunks
 LEVELS = 255
 """Equal steps between the least and the largest value of a column, numbered by a byte."""
 
+ROWS = 64
+"""Rows that are made bytes at a time, so that they stay in the cache."""
+
 
 class TreeHasher(Hasher):
     """Scores that are sums over boosted trees: for every bit T complete trees of one depth D.
@@ -58,11 +61,15 @@ class TreeHasher(Hasher):
 
     def _bytes(self, X: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Steps of rows [n, d]; values beyond those of the training rows count as the ends."""
-        X = np.clip(X.astype(np.float32, copy=False), self.low_, self.high_)
-        X -= self.low_
         reach = self.high_ - self.low_
-        X *= np.divide(LEVELS - 1, reach, out=np.zeros_like(reach), where=reach > 0)
-        return X.astype(np.uint8)
+        scale = np.divide(LEVELS - 1, reach, out=np.zeros_like(reach), where=reach > 0)
+        steps = np.empty(X.shape, np.uint8)
+        for start in range(0, len(X), ROWS):
+            rows = np.clip(X[start : start + ROWS].astype(np.float32), self.low_, self.high_)
+            rows -= self.low_
+            rows *= scale
+            steps[start : start + ROWS] = rows
+        return steps
 
     def _grow(self, rows: GrowingRows, bits: NDArray[np.floating], bit: int) -> None:
         """Boost the trees of one bit until they give ``bits`` [n] of +-1."""
