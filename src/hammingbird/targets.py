@@ -60,6 +60,57 @@ def without_label(y: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray((y == -1) | np.isnan(y))
 
 
+def check_rows(given: Any, n_rows: int) -> NDArray[np.int64]:
+    """Row numbers [m] that targets name, all of them rows of X, and at least one."""
+    rows: NDArray[np.int64] = np.asarray(given, np.int64).ravel()
+    if len(rows) == 0 or rows.min() < 0 or rows.max() >= n_rows:
+        raise InputError(f"y must name rows 0 to {n_rows - 1} of X, and at least one of them")
+    return rows
+
+
+def check_labels(y: Any, n_rows: int) -> tuple[NDArray[np.int64] | NDArray[np.bool_], list[Any]]:
+    """Labels as numbers of classes [n], -1 for none, or label sets as bool [n, c]; and the classes.
+
+    Labels may be anything that sorts. A class of label sets is the number of its column.
+    """
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        if y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all():
+            raise InputError(
+                "y [n, 1] of ones and zeros is label sets of one class, and one class teaches "
+                "nothing: give labels as [n]"
+            )
+        y = y[:, 0]
+    if y.ndim not in (1, 2) or len(y) != n_rows:
+        raise InputError(
+            f"y must hold a label or a label set for each of {n_rows} rows, got shape {y.shape}"
+        )
+    if y.ndim == 2:
+        if not np.isin(y, (0, 1)).all():
+            raise InputError("y as label sets [n, c] must hold only 0 and 1")
+        return y.astype(bool), list(range(y.shape[1]))
+    missing = without_label(y)
+    try:
+        classes, codes = np.unique(y[~missing], return_inverse=True)
+    except TypeError as error:
+        raise InputError(
+            f"y must hold labels of one kind, numbers or strings ({error}): "
+            "give -1 to the rows without a label"
+        ) from error
+    if len(classes) < 2:
+        raise InputError(
+            f"y has {len(classes)} classes, and one class teaches nothing: give at least two"
+        )
+    encoded = np.full(n_rows, -1, np.int64)
+    encoded[~missing] = codes
+    return encoded, _plain(classes)
+
+
+def _plain(classes: NDArray[Any]) -> list[Any]:
+    """Labels as JSON can hold them: numbers and strings, anything else as it is printed."""
+    return [c if isinstance(c, int | float | str) else str(c) for c in classes.tolist()]
+
+
 def nearest_vectors(
     queries: ArrayLike,
     database: ArrayLike,

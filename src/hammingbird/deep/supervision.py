@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hammingbird.errors import InputError
-from hammingbird.targets import Neighbors, Pairs, Triplets, without_label
+from hammingbird.targets import Neighbors, Pairs, Triplets, check_labels, check_rows
 
 DENSE = 1 << 27
 """Up to so many pairs of rows, a byte each, are held in a table."""
@@ -117,22 +117,16 @@ def supervise(y: Any, n_rows: int) -> Supervision:
     if y is None:
         return Supervision(n_rows)
     if isinstance(y, Pairs):
-        left, right = _rows(y.left, n_rows), _rows(y.right, n_rows)
+        left, right = check_rows(y.left, n_rows), check_rows(y.right, n_rows)
         relation = Relation(left, right, np.asarray(y.similar, bool), n_rows, closed=False)
         return Supervision(n_rows, relation=relation, together=np.stack([left, right], axis=1))
     if isinstance(y, Triplets):
-        columns = [_rows(rows, n_rows) for rows in (y.anchor, y.positive, y.negative)]
+        columns = [check_rows(rows, n_rows) for rows in (y.anchor, y.positive, y.negative)]
         return Supervision(n_rows, together=np.stack(columns, axis=1))
     if isinstance(y, Neighbors):
         return _neighbors(np.asarray(y.ids), n_rows)
-    return _labels(np.asarray(y), n_rows)
-
-
-def _rows(given: Any, n_rows: int) -> NDArray[np.int64]:
-    rows: NDArray[np.int64] = np.asarray(given, np.int64).ravel()
-    if len(rows) == 0 or rows.min() < 0 or rows.max() >= n_rows:
-        raise InputError(f"y must name rows 0 to {n_rows - 1} of X, and at least one of them")
-    return rows
+    labels, classes = check_labels(y, n_rows)
+    return Supervision(n_rows, torch.from_numpy(labels), classes)
 
 
 def _neighbors(ids: NDArray[np.int64], n_rows: int) -> Supervision:
@@ -148,41 +142,3 @@ def _neighbors(ids: NDArray[np.int64], n_rows: int) -> Supervision:
     right = ids[left, column]
     relation = Relation(left, right, np.ones(len(left), bool), n_rows, closed=True)
     return Supervision(n_rows, relation=relation, neighbors=ids)
-
-
-def _labels(y: NDArray[Any], n_rows: int) -> Supervision:
-    if y.ndim == 2 and y.shape[1] == 1:
-        if y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all():
-            raise InputError(
-                "y [n, 1] of ones and zeros is label sets of one class, and one class teaches "
-                "nothing: give labels as [n]"
-            )
-        y = y[:, 0]
-    if y.ndim not in (1, 2) or len(y) != n_rows:
-        raise InputError(
-            f"y must hold a label or a label set for each of {n_rows} rows, got shape {y.shape}"
-        )
-    if y.ndim == 2:
-        if not np.isin(y, (0, 1)).all():
-            raise InputError("y as label sets [n, c] must hold only 0 and 1")
-        return Supervision(n_rows, torch.from_numpy(y.astype(bool)), list(range(y.shape[1])))
-    missing = without_label(y)
-    try:
-        classes, codes = np.unique(y[~missing], return_inverse=True)
-    except TypeError as error:
-        raise InputError(
-            f"y must hold labels of one kind, numbers or strings ({error}): "
-            "give -1 to the rows without a label"
-        ) from error
-    if len(classes) < 2:
-        raise InputError(
-            f"y has {len(classes)} classes, and one class teaches nothing: give at least two"
-        )
-    encoded = np.full(n_rows, -1, np.int64)
-    encoded[~missing] = codes
-    return Supervision(n_rows, torch.from_numpy(encoded), _plain(classes))
-
-
-def _plain(classes: NDArray[Any]) -> list[Any]:
-    """Labels as JSON can hold them: numbers and strings, anything else as it is printed."""
-    return [c if isinstance(c, int | float | str) else str(c) for c in classes.tolist()]
