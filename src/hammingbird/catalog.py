@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from hammingbird.errors import FileError, InputError, MissingExtraError
 from hammingbird.hasher import Hasher
 from hammingbird.linear import Linear
+from hammingbird.outside import Given, Installed, Outside, configured, installed, outside
 from hammingbird.storage import fingerprint, load_folder
 
 Supervision = Literal["none", "labels", "pairs", "neighbors"]
@@ -46,12 +48,7 @@ class Method:
 
     def make(self, n_bits: int | None = None, random_state: int | None = None) -> Hasher:
         """Build an unfitted hasher; ``random_state`` is passed on where the method has one."""
-        hasher = self.hasher_class(**self.parameters)
-        if n_bits is not None:
-            hasher.set_params(n_bits=n_bits)
-        if "random_state" in hasher.get_params(deep=False):
-            hasher.set_params(random_state=random_state)
-        return hasher
+        return configured(self.hasher_class(**self.parameters), n_bits, random_state)
 
     def record(self) -> dict[str, Any]:
         """Name, paper, supervision and the rest as plain values."""
@@ -410,14 +407,49 @@ UNNAMED = (
 """Classes that no row names, but that can be saved and loaded."""
 
 
-def get(name: str) -> Method:
+def methods() -> dict[str, Method | Installed]:
+    """Every method by name: those of this library, then those of installed packages.
+
+    A name of this library is never taken by a package, nor a package's by another one.
+    """
+    found: dict[str, Method | Installed] = dict(METHODS)
+    for method in installed():
+        taken = found.setdefault(method.name, method)
+        if taken is not method:
+            owner = taken.package if isinstance(taken, Installed) else "hammingbird"
+            warnings.warn(
+                f"the method {method.name!r} of {method.package} is left out: "
+                f"{owner} has one of that name",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+    return found
+
+
+def get(name: str) -> Method | Installed:
     """Return a method by name (case does not matter), or say which names there are."""
-    try:
-        return METHODS[name.strip().lower()]
-    except KeyError:
-        raise InputError(
-            f"no method is called {name!r}: choose from {', '.join(METHODS)}"
-        ) from None
+    key = name.strip().lower()
+    if key in METHODS:
+        return METHODS[key]
+    known = methods()
+    if key not in known:
+        raise InputError(f"no method is called {name!r}: choose from {', '.join(known)}")
+    return known[key]
+
+
+def choose(given: Sequence[Given]) -> dict[str, Method | Installed | Outside]:
+    """Return methods by name, of the catalog or from outside (see ``Given``), in their order.
+
+    Raises :class:`InputError` where one name would stand for two methods.
+    """
+    chosen: dict[str, Method | Installed | Outside] = {}
+    for one in given:
+        method = get(one) if isinstance(one, str) else outside(one)
+        if chosen.setdefault(method.name, method) != method:
+            raise InputError(
+                f"two methods are called {method.name!r}: name one, ('my-{method.name}', ...)"
+            )
+    return chosen
 
 
 def make(name: str, n_bits: int | None = None, random_state: int | None = None) -> Hasher:
@@ -452,8 +484,17 @@ def stamp(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return {"class": manifest["class"], "fingerprint": fingerprint(manifest)}
 
 
-def load(folder: str | os.PathLike[str], *, encode_only: bool = False) -> Hasher:
-    """Load a hasher that ``save`` wrote; only classes of this catalog are ever built.
+def load(
+    folder: str | os.PathLike[str],
+    *,
+    encode_only: bool = False,
+    classes: Sequence[type[Hasher]] = (),
+) -> Hasher:
+    """Load a hasher that ``save`` wrote.
+
+    Only classes of this library, of installed packages (entry points ``hammingbird.methods``) and
+    ``classes`` of your own are ever built, by the name of the class; a file never says what to
+    import.
 
     With ``encode_only``, or where torch is not installed, a deep hasher of one linear layer comes
     as the :class:`Linear` that it amounts to: the same codes, with NumPy alone, and no torch to
@@ -461,8 +502,14 @@ def load(folder: str | os.PathLike[str], *, encode_only: bool = False) -> Hasher
     format.
     """
     manifest, path = load_folder(folder, "hasher")
+    name, module = manifest.get("class"), manifest.get("module")
+    for own in classes:
+        if own.__name__ == name:
+            return own._restore(manifest, path)
+    if module is not None:
+        return _outside_class(path, name, module)._restore(manifest, path)
     for method in [*METHODS.values(), *UNNAMED]:
-        if not method.path.endswith(f":{manifest.get('class')}"):
+        if not method.path.endswith(f":{name}"):
             continue
         if encode_only and (linear := Linear.restored(manifest, path)):
             return linear
@@ -474,5 +521,17 @@ def load(folder: str | os.PathLike[str], *, encode_only: bool = False) -> Hasher
             raise
         return hasher_class._restore(manifest, path)
     raise FileError(
-        f"{path} holds a {manifest.get('class')!r}, which this version of hammingbird does not know"
+        f"{path} holds a {name!r}, which this version of hammingbird does not know: "
+        "upgrade hammingbird or, if the class is yours, give classes=[it]"
+    )
+
+
+def _outside_class(path: os.PathLike[str], name: Any, module: Any) -> type[Hasher]:
+    """The class of an installed package that was saved as ``name`` of ``module``."""
+    for method in installed():
+        if method.path.endswith(f":{name}"):
+            return method.hasher_class
+    raise FileError(
+        f"{path} holds a {name!r} of {module!r}, a class from outside: give it with "
+        f"classes=[{name}], or install the package that has it"
     )

@@ -48,6 +48,9 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
     takes_images: ClassVar[bool] = False
     """Whether ``fit`` wants images [n, h, w] or [n, h, w, c] as they are, not as vectors."""
 
+    supervised: ClassVar[bool] = False
+    """Whether ``fit`` needs ``y``."""
+
     max_bits_rule: ClassVar[str] = ""
     """What to use instead when ``n_bits`` is above the method's own limit."""
 
@@ -117,6 +120,8 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
             "n_bits": self.n_bits_,
             "state": values,
         }
+        if is_outside(type(self)):  # whose name may be that of a class of this library
+            manifest["module"] = type(self).__module__
         save_folder(
             folder,
             "hasher",
@@ -233,7 +238,13 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         """Scores of a chunk of float rows, both checked."""
         check_values(X, first_row)
         with np.errstate(over="ignore", invalid="ignore"):
-            return check_scores(self._project(X), first_row)
+            scores = self._project(X)
+        if scores.shape != (len(X), self.n_bits_):
+            raise InputError(
+                f"{type(self).__name__}._project must give scores [{len(X)}, {self.n_bits_}], "
+                f"it gave {scores.shape}"
+            )
+        return check_scores(scores, first_row)
 
     @property
     def _n_features_out(self) -> int:
@@ -242,6 +253,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
+        tags.target_tags.required = self.supervised
         return tags
 
 
@@ -251,6 +263,11 @@ def _write_tensors(arrays: dict[str, NDArray[Any]], path: Path) -> None:
         save_file(arrays, path)
     except SafetensorError as error:
         raise OSError(str(error)) from error
+
+
+def is_outside(hasher_class: type[Hasher]) -> bool:
+    """Whether a class is of another package, or of nobody's."""
+    return hasher_class.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
 class Chunk:

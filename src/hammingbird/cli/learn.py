@@ -28,15 +28,17 @@ from hammingbird.cli.terminal import (
 def methods(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every method with its paper and the supervision it needs."""
-    from hammingbird.catalog import METHODS
+    """List every method, those of packages too, with its paper and the supervision it needs."""
+    from hammingbird import catalog
 
+    found = [method.record() for method in catalog.methods().values()]
     if as_json:
-        print(json.dumps([method.record() for method in METHODS.values()], indent=1))  # noqa: T201
+        print(json.dumps(found, indent=1))  # noqa: T201
         return
     shown = table("method", "learns from", "paper", "what it does")
-    for method in METHODS.values():
-        shown.add_row(method.name, method.supervision, method.paper, method.summary)
+    for method in found:
+        row = (method[name] for name in ("name", "supervision", "paper", "summary"))
+        shown.add_row(*map(plain, row))
     console.print(shown)
 
 

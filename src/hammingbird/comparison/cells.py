@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird import catalog
+from hammingbird.catalog import METHODS, Method
 from hammingbird.codes import MAX_BITS, check_n_bits, pack
 from hammingbird.comparison.code import code_of_method
 from hammingbird.comparison.progress import Progress
 from hammingbird.comparison.results import Role
 from hammingbird.comparison.task import Task
 from hammingbird.errors import InputError
+from hammingbird.hasher import Hasher
+from hammingbird.outside import Given, Installed, Outside
 from hammingbird.storage import Manifest, fingerprint, load_folder, save_folder
 
 
@@ -53,58 +58,76 @@ class Codes:
 
 
 def plan(
-    methods: Sequence[str], bits: Sequence[int], seeds: Sequence[int], width: int
-) -> list[Cell]:
-    """Every cell that is asked for, and what needs no training at each length."""
+    methods: Sequence[Given], bits: Sequence[int], seeds: Sequence[int], width: int
+) -> dict[Cell, Callable[[], Hasher]]:
+    """Every cell that is asked for, and what needs no training at each length.
+
+    With each comes what builds its hasher, which is tried once per length of a method from outside.
+    """
     if not methods or not bits or not seeds:
         raise InputError("compare needs at least one method, one number of bits and one seed")
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 32:
             raise InputError(f"seeds must be whole numbers from 0 to 2^32 - 1, got {seed!r}")
-    asked = [catalog.get(name).name for name in methods]
+    chosen = catalog.choose(methods)
     lengths = [check_n_bits(n_bits) for n_bits in bits]
-    cells = {
-        cell.name: cell
-        for cell in [
-            *(Cell(m, b, s, _role(m)) for m in asked for b in lengths for s in seeds),
-            *(Cell("lsh", b, s, "floor") for b in lengths for s in seeds if "lsh" not in asked),
-        ]
-    }
-    if "sign" not in asked and width <= MAX_BITS:
-        cell = Cell("sign", width, seeds[0], "floor")
-        cells.setdefault(cell.name, cell)
-    return list(cells.values())
+    for method in chosen.values():
+        if isinstance(method, Outside | Installed):
+            for n_bits in lengths:
+                method.make(n_bits, seeds[0])
+    floors = [name for name in ("lsh", "sign") if not isinstance(chosen.get(name), Method)]
+    if taken := [name for name in floors if name in chosen]:
+        raise InputError(f"{taken[0]!r} is a floor: name yours, ('my-{taken[0]}', ...)")
+    cells = [
+        Cell(name, b, s, _role(method))
+        for name, method in chosen.items()
+        for b in lengths
+        for s in seeds
+    ]
+    if "lsh" in floors:
+        cells += [Cell("lsh", b, s, "floor") for b in lengths for s in seeds]
+    if "sign" in floors and width <= MAX_BITS:
+        cells.append(Cell("sign", width, seeds[0], "floor"))
+    makers = {**chosen, **{name: METHODS[name] for name in floors}}
+    return {cell: partial(makers[cell.method].make, cell.bits, cell.seed) for cell in cells}
 
 
-def _role(method: str) -> Role:
+def _role(method: Any) -> Role:
     """Asked for or not, what learns nothing is the floor."""
-    return "floor" if method in ("lsh", "sign") else "method"
+    untrained = isinstance(method, Method) and method.name in ("lsh", "sign")
+    return "floor" if untrained else "method"
 
 
 def finish(
-    folder: Path, cell: Cell, task: Task, settings: dict[str, Any], progress: Progress
+    folder: Path,
+    cell: Cell,
+    make: Callable[[], Hasher],
+    task: Task,
+    settings: dict[str, Any],
+    progress: Progress,
 ) -> Codes:
     """Fit, save the model and encode, unless the cell is there.
 
-    A cell is kept if its parameters, all data, the code that made it and its model agree.
+    A cell is kept if its parameters, all data, the code that made it and its model agree. What JSON
+    cannot hold among the parameters is never known to agree.
     """
-    hasher = catalog.make(cell.method, cell.bits, cell.seed)
+    hasher = make()
     has = hasher.get_params(deep=False)
     catalog.configure(hasher, {name: value for name, value in settings.items() if name in has})
     if settings.get("checkpoint") and "checkpoint" in has:
         hasher.set_params(checkpoint=str(Path(settings["checkpoint"]) / cell.name))
     made_of = {
-        "parameters": json.loads(json.dumps(hasher.get_params(deep=False))),
+        "parameters": json.loads(json.dumps(hasher.get_params(deep=False), default=_unknown)),
         "data": fingerprint({"rule": task.rule, **task.description}),
         "code": code_of_method(type(hasher)),
     }
     model = folder.parent.parent / "models" / cell.name
     kept = _kept(folder, model, made_of)
     if kept is None:
-        taught = catalog.get(cell.method).supervision != "none"
+        targets = task.targets if hasher.supervised else None
         start = time.perf_counter()
         with progress.stage("fit"):
-            hasher.fit(task.train.inputs(hasher.takes_images), task.targets if taught else None)
+            hasher.fit(task.train.inputs(hasher.takes_images), targets)
         fitted = time.perf_counter()
         with progress.stage("encode"):
             database = hasher.transform(task.database.X)
@@ -146,6 +169,11 @@ def finish(
         history=manifest.get("history", []),
         center_distance=manifest.get("center_distance"),
     )
+
+
+def _unknown(value: Any) -> str:
+    """Stand for a parameter that JSON cannot hold, by a name that no other run gives it."""
+    return f"{type(value).__name__} {uuid4()}"
 
 
 def _kept(folder: Path, model: Path, made_of: Manifest) -> tuple[Manifest, Path] | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 from hammingbird import hasher, storage
 
@@ -15,7 +17,20 @@ MEASURES = ("codes", "targets", "kernels", "evaluation", "comparison")
 
 
 def code_of_method(method: type[hasher.Hasher]) -> str:
-    """Short name of the code that a method's codes come from: its room and what all share."""
+    """Short name of the code that a method's codes come from: its room and what all share.
+
+    Of a class from outside, every source file of its package counts; where there is none (a class
+    typed into a shell), no other run has the same code.
+    """
+    if hasher.is_outside(method):
+        top = sys.modules[method.__module__.partition(".")[0]]
+        folders = [Path(folder) for folder in getattr(top, "__path__", [])]
+        files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+        if not folders and (alone := getattr(top, "__file__", None)):
+            files = [Path(alone)]
+        theirs = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+        ours = code_fingerprint(*CODES, "classical", "deep")
+        return storage.fingerprint({"files": theirs or str(uuid4()), "ours": ours})
     room = method.__module__.removeprefix("hammingbird.").split(".")[0]
     return code_fingerprint(*CODES, room)
 

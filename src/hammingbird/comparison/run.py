@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hammingbird import catalog
-from hammingbird.comparison.cells import finish, plan
+from hammingbird.comparison.cells import Cell, finish, plan
 from hammingbird.comparison.code import MEASURES, code_fingerprint
 from hammingbird.comparison.draw import Parts, draw
 from hammingbird.comparison.examples import store_examples
@@ -23,6 +23,8 @@ from hammingbird.comparison.task import Task, as_dataset
 from hammingbird.datasets import Dataset
 from hammingbird.errors import FileError, InputError
 from hammingbird.evaluation import parse_metric
+from hammingbird.hasher import Hasher
+from hammingbird.outside import Given
 from hammingbird.storage import read_manifest, save_folder, settle, write_manifest
 
 
@@ -31,7 +33,7 @@ def compare(
     query: Dataset | ArrayLike | None = None,
     database: Dataset | ArrayLike | None = None,
     *,
-    methods: Sequence[str],
+    methods: Sequence[Given],
     bits: Sequence[int],
     seeds: Sequence[int] = (0,),
     relevance: str = "neighbors:10",
@@ -45,6 +47,9 @@ def compare(
     draw_seed: int = 0,
 ) -> dict[str, Any]:
     """Compare methods; write results.json, results.csv and what ``write_report`` draws.
+
+    A method is a name of the catalog, a hasher (copied for every length and seed), a class of
+    hashers, or a pair of a name and one of these or of a function of ``(n_bits, seed)``.
 
     Beside the methods asked for, the results always hold the float vectors' own ranking (the
     ceiling) and what needs no training (the floor): the sign of every dimension, and LSH at each
@@ -66,7 +71,7 @@ def compare(
         parse_metric(name)
     out = Path(out)
     settings = dict(parameters or {})
-    _check_settings(settings, methods)
+    _check_settings(settings, cells)
     records, curves, skipped = [], [], []
     with Progress("compare", len(cells) + 2) as progress:
         with progress.part("data"):
@@ -95,11 +100,11 @@ def compare(
                 protocol = task.protocol
                 if any(parse_metric(name).k is not None for name in names):
                     _ = task.neighbors
-        for cell in cells:
+        for cell, make in cells.items():
             record: Record = asdict(cell)
             with progress.part(cell.name):
                 try:
-                    codes = finish(out / "cells" / cell.name, cell, task, settings, progress)
+                    codes = finish(out / "cells" / cell.name, cell, make, task, settings, progress)
                 except InputError as error:
                     skipped.append({**record, "why": str(error)})
                     continue
@@ -125,7 +130,7 @@ def compare(
         width = task.database.X.dtype.itemsize * task.database.X.shape[1]
         records.insert(0, _record(record, measures, {}, width))
         curves.insert(0, {**record, "curves": measures["curves"]})
-    asked = {catalog.get(name).name for name in methods}
+    asked = catalog.choose(methods)
     if skipped and not any(record["method"] in asked for record in records):
         raise InputError(f"no method could be run: {skipped[0]['why']}")
     protocol = {**protocol, **({"parameters": settings} if settings else {})}
@@ -152,9 +157,10 @@ def _keep_rows(out: Path, parts: Parts) -> None:
         save_folder(out / "rows", "rows", dict(parts.said), write)
 
 
-def _check_settings(settings: dict[str, Any], methods: Sequence[str]) -> None:
+def _check_settings(settings: dict[str, Any], cells: Mapping[Cell, Callable[[], Hasher]]) -> None:
     """Refuse a parameter that no method has: it is a slip of the pen."""
-    known = {name for method in methods for name in catalog.make(method).get_params(deep=False)}
+    makers = {cell.method: make for cell, make in cells.items()}
+    known = {name for make in makers.values() for name in make().get_params(deep=False)}
     for name in settings.keys() - known:
         raise InputError(
             f"none of the methods has a parameter {name!r}: {', '.join(sorted(known))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -58,8 +58,7 @@ class TrainedHasher(CenterHasher):
     input_shape_: list[int]
     history_: History
 
-    supervised: ClassVar[bool] = True
-    """Whether ``fit`` needs ``y``."""
+    supervised = True
 
     @abstractmethod
     def _parts(self) -> tuple[Objective, Relaxation]:
@@ -263,11 +262,6 @@ class TrainedHasher(CenterHasher):
             parameters["backbone"] = OWN_MODULE
         return parameters
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = self.supervised
-        return tags
-
 
 OWN_MODULE = "a module of the user's"
 DEFAULT_TRAINING = Training()
@@ -297,7 +291,12 @@ class DeepHasher(TrainedHasher):
         self.training = training
         self.random_state = random_state
 
-    supervised = False
+    @property
+    def supervised(self) -> bool:  # type: ignore[override]
+        """Whether the objective reads more than the vectors."""
+        return isinstance(self.objective, Objective) and any(
+            part.needs != "nothing" for _, _, part in self.objective.terms()
+        )
 
     def _parts(self) -> tuple[Objective, Relaxation]:
         if not isinstance(self.objective, Objective):

@@ -55,6 +55,7 @@ class VDSH(CenterHasher):
         the scores that the codes follow. Classes keep the centres that they were given.
     """
 
+    supervised = True
     mean_: NDArray[np.floating]
     input_weights_: NDArray[np.floating]
     hidden_weights_: NDArray[np.floating]
@@ -176,11 +177,6 @@ class VDSH(CenterHasher):
         top = self.output_weights_
         scores: NDArray[np.floating] = hidden @ top[:-1].astype(X.dtype) + top[-1]
         return scores
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
 
 def _pull(plug_in: CodePosterior, scores: Tensor, problem: Problem) -> Tensor:
