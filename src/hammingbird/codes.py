@@ -7,7 +7,7 @@ zero bits fill the last byte.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,9 @@ from hammingbird.errors import InputError
 
 Codes: TypeAlias = NDArray[np.uint8]
 """Packed codes [n, ceil(n_bits / 8)]."""
+
+Output: TypeAlias = Literal["packed", "bits", "signs"]
+"""How ``transform`` gives codes, see :func:`presented`."""
 
 MAX_BITS = 4096
 BIT_ORDER = "msb-first"
@@ -50,6 +53,21 @@ def unpack(codes: ArrayLike, n_bits: int) -> NDArray[np.int8]:
     codes = check_codes(codes, n_bits)
     bits = np.unpackbits(codes, axis=1, count=n_bits).view(np.int8)
     return 2 * bits - np.int8(1)
+
+
+def presented(codes: Codes, n_bits: int, output: Output) -> NDArray[Any]:
+    """Return codes as they are (``packed``), or a column per bit for what computes with numbers.
+
+    ``bits`` are 0 / 1, uint8 [n, n_bits]; ``signs`` are -1 / +1, float32 [n, n_bits], whose inner
+    products are n_bits less twice the Hamming distance.
+    """
+    if output == "packed":
+        return codes
+    if output == "bits":
+        return np.unpackbits(check_codes(codes, n_bits), axis=1, count=n_bits)
+    if output == "signs":
+        return unpack(codes, n_bits).astype(np.float32)
+    raise InputError(f"output must be 'packed', 'bits' or 'signs', got {output!r}")
 
 
 def hamming(a: ArrayLike, b: ArrayLike) -> NDArray[np.uint16]:

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from hammingbird import kernels
 from hammingbird.codes import Codes, check_codes, pack, unpack
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_is_fitted
 from hammingbird.hasher import Hasher, row_chunks
 
 RIDGE = 1e-6

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.errors import InputError
+from hammingbird.inputs import is_sparse
 
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -25,12 +27,15 @@ class Reach:
     column: int = 0
 
     def see(self, values: NDArray[np.floating], first_row: int) -> None:
-        """Take in rows, which :func:`check_values` has passed."""
-        for place in (int(values.argmax()), int(values.argmin())):
-            row, column = divmod(place, values.shape[1])
-            if abs(float(values[row, column])) > self.value:
-                self.value = abs(float(values[row, column]))
-                self.row, self.column = first_row + row, column
+        """Take in rows, sparse or not, which :func:`check_values` has passed."""
+        entries = _entries(values)
+        if not entries.size:
+            return
+        for place in (int(entries.argmax()), int(entries.argmin())):
+            if abs(float(entries[place])) > self.value:
+                self.value = abs(float(entries[place]))
+                row, self.column = _where(values, place)
+                self.row = first_row + row
 
     def check(self) -> None:
         """Refuse vectors that single precision takes for zeros."""
@@ -46,19 +51,35 @@ class Reach:
         return f"X reaches {self.value:.3g} in row {self.row}, column {self.column}"
 
 
+def _entries(values: Any) -> NDArray[np.floating]:
+    """Every value that is kept, in one row: those of a sparse matrix are not all."""
+    entries: NDArray[np.floating] = values.data if is_sparse(values) else values.reshape(-1)
+    return entries
+
+
+def _where(values: Any, entry: int) -> tuple[int, int]:
+    """Row and column of an entry, counted as ``values`` keeps them."""
+    if not is_sparse(values):
+        row, column = divmod(entry, values.shape[1])
+        return int(row), int(column)
+    row = np.searchsorted(values.indptr, entry, side="right") - 1
+    return int(row), int(values.indices[entry])
+
+
 def check_values(values: NDArray[np.floating], first_row: int) -> None:
     """Refuse rows [m, d] with NaN, infinity, or doubles that single precision cannot hold."""
+    entries = _entries(values)
     # A finite sum proves that all values are; only an infinite one needs a look at each.
     with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(values.sum(dtype=np.float64))
-    wide = values.dtype == np.float64 and values.size > 0
-    if finite and not (wide and max(values.max(), -values.min()) > LARGEST):
+        finite = np.isfinite(entries.sum(dtype=np.float64))
+    wide = entries.dtype == np.float64 and entries.size > 0
+    if finite and not (wide and max(entries.max(), -entries.min()) > LARGEST):
         return
-    bad = np.argwhere(~(np.abs(values) <= LARGEST))
+    bad = np.flatnonzero(~(np.abs(entries) <= LARGEST))
     if not len(bad):
         return
-    row, column = bad[0]
-    value, place = values[row, column], f"row {first_row + row}, column {column}"
+    row, column = _where(values, int(bad[0]))
+    value, place = entries[bad[0]], f"row {first_row + row}, column {column}"
     if np.isfinite(value):
         raise InputError(
             f"X has {value:.3g} in {place}, more than single precision can hold "

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hammingbird.codes import MAX_BITS, Codes, check_n_bits, n_bytes, pack
+from hammingbird.codes import MAX_BITS, Codes, Output, check_n_bits, n_bytes, pack, presented
 from hammingbird.errors import FileError, InputError
+from hammingbird.estimator import Estimator, check_is_fitted
 from hammingbird.finite import SCALE, Reach, check_scores, check_values
+from hammingbird.inputs import as_rows, dense, is_sparse, is_torch_dataset
 from hammingbird.storage import Manifest, save_folder
+from hammingbird.targets import nearest_vectors
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,27 +30,43 @@ if TYPE_CHECKING:
 CHUNK_VALUES = 1 << 22
 """Values of X that are converted at a time: 16 MiB of float32."""
 
+SCORED = 1000
+"""Rows that ``score`` takes for queries at most."""
+
 TRIED = 256
 """Training rows whose scores are looked at after a fit, beside the one with the largest value."""
 
 STATE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*[A-Za-z0-9]_")
 
 
-class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class Hasher(Estimator, ABC):
     """Base of all hashers: a scikit-learn transformer from vectors [n, d] to packed codes.
 
     A method implements ``_fit`` and ``_project`` and keeps what it learned in attributes that end
     in an underscore: arrays, numbers and strings, which ``save`` finds by themselves. ``X`` may be
-    any real array, memory-mapped or not; it is read in chunks of rows.
+    any real array, memory-mapped or not, which is read in chunks of rows; or a data frame, an Arrow
+    table or column of lists, a tensor, a torch Dataset (read into memory, but by deep methods), or
+    a sparse matrix (see ``learns_sparse``).
     """
 
     n_bits: int | None
+    feature_names_in_: NDArray[Any]
+    """Names of the columns that were learned from, where they had some."""
+
+    output: Output = "packed"
+    """What ``transform`` gives; a method that takes it in its constructor lets it be set."""
 
     takes_images: ClassVar[bool] = False
     """Whether ``fit`` wants images [n, h, w] or [n, h, w, c] as they are, not as vectors."""
 
     supervised: ClassVar[bool] = False
     """Whether ``fit`` needs ``y``."""
+
+    learns_sparse: ClassVar[bool] = False
+    """Whether ``_fit`` takes a CSR matrix; other methods refuse one."""
+
+    projects_sparse: ClassVar[bool] = False
+    """Whether ``_project`` takes a CSR matrix; others are given its rows as arrays, in chunks."""
 
     max_bits_rule: ClassVar[str] = ""
     """What to use instead when ``n_bits`` is above the method's own limit."""
@@ -72,24 +89,68 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         check_is_fitted(self)
         X = self._check(X, reset=False)
         scores = np.empty(
-            (len(X), self.n_bits_), np.float64 if X.dtype == np.float64 else np.float32
+            (X.shape[0], self.n_bits_), np.float64 if X.dtype == np.float64 else np.float32
         )
-        for chunk in row_chunks(X):
+        for chunk in row_chunks(X, sparse=self.projects_sparse):
             scores[chunk.start : chunk.stop] = self._scores(chunk.values, chunk.start)
         return scores
 
-    def transform(self, X: ArrayLike) -> Codes:
+    def encode(self, X: ArrayLike) -> Codes:
         """Return packed codes, uint8 [n, ceil(n_bits / 8)], most significant bit first."""
         check_is_fitted(self)
         X = self._check(X, reset=False)
-        codes = np.empty((len(X), n_bytes(self.n_bits_)), np.uint8)
-        for chunk in row_chunks(X):
+        codes = np.empty((X.shape[0], n_bytes(self.n_bits_)), np.uint8)
+        for chunk in row_chunks(X, sparse=self.projects_sparse):
             codes[chunk.start : chunk.stop] = pack(self._scores(chunk.values, chunk.start))
         return codes
 
+    def transform(self, X: ArrayLike) -> Any:
+        """Return codes as ``output`` says, and in the container that ``set_output`` says.
+
+        ``packed``, as they are searched and stored, is what :meth:`encode` gives. Other steps of a
+        pipeline read bytes as numbers: for them, ``bits`` are 0 / 1, uint8 [n, n_bits], and
+        ``signs`` are -1 / +1, float32 [n, n_bits].
+        """
+        return self._contained(presented(self.encode(X), self.n_bits_, self.output), X)
+
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> Any:
+        """Fit, and return the codes of the same vectors."""
+        return self.fit(X, y).transform(X)
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Return how well codes rank held-out rows, from 0 to 1, for a search over parameters.
+
+        Rows of ``X`` are searched among the other rows of ``X`` (a thousand of them, evenly spaced,
+        where there are more); of the rows that were learned from nothing is kept. Without ``y``:
+        the share of the ten nearest by Euclidean distance that are among the ten nearest codes.
+        With labels [n] or label sets [n, c]: MAP. Ties count as their expected value.
+        """
+        from hammingbird.evaluation import evaluate  # not imported to encode
+
+        codes = self.encode(X)
+        n = len(codes)
+        if n < 2:
+            raise InputError(f"score needs at least two rows, got {n}")
+        chosen = np.unique(np.linspace(0, n - 1, SCORED).astype(int))
+        options: dict[str, Any] = {"n_bits": self.n_bits_, "self_rows": chosen}
+        if y is not None:
+            y = np.asarray(y)
+            if y.ndim not in (1, 2) or len(y) != n:
+                raise InputError(f"score needs a label for each of {n} rows, got {y.shape}")
+            labels = {"query_labels": y[chosen], "database_labels": y}
+            return evaluate(codes[chosen], codes, metrics=["map"], **labels, **options)["map"]
+        rows = dense(self._check(X, reset=False))
+        k = min(10, n - 1)
+        near = nearest_vectors(rows[chosen], rows, k, exclude=chosen)
+        name = f"recall{k}@{k}"
+        return evaluate(codes[chosen], codes, neighbors=near, metrics=[name], **options)[name]
+
     @abstractmethod
     def _fit(self, X: NDArray[Any], y: Any) -> None:
-        """Learn from validated, finite ``X`` [n, d] of any real dtype; ``n_bits_`` is set."""
+        """Learn from validated, finite ``X`` [n, d] of any real dtype; ``n_bits_`` is set.
+
+        ``X`` is an array or, with ``learns_sparse``, perhaps a CSR matrix.
+        """
 
     @abstractmethod
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -182,6 +243,12 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
     def _validated(self, X: ArrayLike, *, first: bool) -> tuple[NDArray[Any], Reach]:
         """Check training vectors; the first ones decide the width and the number of bits."""
         X = self._check(X, reset=first)
+        if is_sparse(X) and not self.learns_sparse:
+            raise InputError(
+                f"{type(self).__name__} does not learn from sparse vectors: use LSH, PCAHash, "
+                "RotatedPCA or ITQ, or reduce them first, for instance with TruncatedSVD"
+            )
+        presented(np.empty((0, 1), np.uint8), 8, self.output)
         seed = getattr(self, "random_state", None)
         if isinstance(seed, int) and not 0 <= seed < 1 << 32:
             raise InputError(f"random_state must be from 0 to 2^32 - 1, got {seed}")
@@ -197,7 +264,7 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
                 )
                 raise InputError(message.strip())
         reach = Reach()
-        for chunk in row_chunks(X):
+        for chunk in row_chunks(X, sparse=True):
             check_values(chunk.values, chunk.start)
             reach.see(chunk.values, chunk.start)
         reach.check()
@@ -207,8 +274,8 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         """Refuse what was learned if it, or scores of some training rows, are not finite."""
         arrays, values = self._get_state()
         learned = {**arrays, **self._weights(), **values}
-        rows = np.unique([*np.linspace(0, len(X) - 1, TRIED).astype(int), reach.row])
-        some = Chunk(X[rows], 0, len(rows)).values
+        rows = np.unique([*np.linspace(0, X.shape[0] - 1, TRIED).astype(int), reach.row])
+        some = Chunk(X[rows], 0, len(rows), sparse=self.projects_sparse).values
         with np.errstate(all="ignore"):
             scores = learned["scores"] = self._project(some)
         for name, value in learned.items():
@@ -218,18 +285,45 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
                     f"{type(self).__name__} learned {name} that are not finite. {reach}: "
                     f"{SCALE}, or check the parameters"
                 )
-        same = (pack(scores) == pack(scores[:1])).all() and (some != some[0]).any()
-        if same and not reach.is_usual:
+        if reach.is_usual or not (pack(scores) == pack(scores[:1])).all():
+            return
+        some = dense(some)
+        if (some != some[0]).any():
             raise InputError(
                 f"{type(self).__name__} gives the same code to all training vectors. "
                 f"{reach}: {SCALE}"
             )
 
-    def _check(self, X: ArrayLike, *, reset: bool) -> NDArray[Any]:
-        try:
-            checked: NDArray[Any] = validate_data(
-                self, X, reset=reset, dtype="numeric", ensure_all_finite=False
+    def _check(self, X: Any, *, reset: bool) -> NDArray[Any]:
+        """Return ``X`` as an array [n, d] of numbers or as CSR; the first one sets the width.
+
+        The one gate of ``fit``, ``project``, ``encode`` and ``score``.
+        """
+        rows = as_rows(X)
+        if is_torch_dataset(X):
+            rows = rows.reshape(len(rows), -1)
+        plain = type(rows) in (np.ndarray, np.memmap) or is_sparse(rows)
+        plain = plain and rows.ndim == 2 and 0 not in rows.shape and rows.dtype.kind in "biuf"
+        if not plain or (hasattr(self, "feature_names_in_") and not reset):
+            return self._validate(rows, reset)
+        if reset:
+            self.__dict__.pop("feature_names_in_", None)
+            self.n_features_in_ = rows.shape[1]
+        elif rows.shape[1] != self.n_features_in_:
+            raise InputError(
+                f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input."
             )
+        checked: NDArray[Any] = rows
+        return checked
+
+    def _validate(self, X: Any, reset: bool) -> NDArray[Any]:
+        """Let scikit-learn read what is no plain array, names of columns too, or refuse it."""
+        from sklearn.utils.validation import validate_data
+
+        options = {"dtype": "numeric", "accept_sparse": "csr", "ensure_all_finite": False}
+        try:
+            checked: NDArray[Any] = validate_data(self, X, reset=reset, **options)
         except ValueError as error:
             raise InputError(str(error)) from error
         return checked
@@ -239,20 +333,20 @@ class Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, A
         check_values(X, first_row)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self._project(X)
-        if scores.shape != (len(X), self.n_bits_):
+        if scores.shape != (X.shape[0], self.n_bits_):
             raise InputError(
-                f"{type(self).__name__}._project must give scores [{len(X)}, {self.n_bits_}], "
+                f"{type(self).__name__}._project must give scores [{X.shape[0]}, {self.n_bits_}], "
                 f"it gave {scores.shape}"
             )
         return check_scores(scores, first_row)
 
     @property
     def _n_features_out(self) -> int:
-        return n_bytes(self.n_bits_)
+        return n_bytes(self.n_bits_) if self.output == "packed" else self.n_bits_
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.sparse = self.learns_sparse
         tags.target_tags.required = self.supervised
         return tags
 
@@ -271,20 +365,33 @@ def is_outside(hasher_class: type[Hasher]) -> bool:
 
 
 class Chunk:
-    """Consecutive rows of a larger matrix as floats: double precision stays, the rest is single."""
+    """Consecutive rows of a larger matrix as floats: double precision stays, the rest is single.
 
-    def __init__(self, X: NDArray[Any], start: int, stop: int) -> None:
+    With ``sparse``, rows of a CSR matrix stay one.
+    """
+
+    def __init__(self, X: NDArray[Any], start: int, stop: int, *, sparse: bool = False) -> None:
         self.start = start
-        self.stop = min(stop, len(X))
+        self.stop = min(stop, X.shape[0])
         dtype = np.float64 if X.dtype == np.float64 else np.float32
-        self.values: NDArray[np.floating] = np.asarray(X[start:stop], dtype)
+        rows: Any = X[start:stop]
+        if not is_sparse(rows):
+            rows = np.asarray(rows, dtype)
+        elif sparse:
+            rows = rows.astype(dtype)
+        else:
+            rows = rows.toarray().astype(dtype, copy=False)
+        self.values: NDArray[np.floating] = rows
 
 
-def row_chunks(X: NDArray[Any]) -> Iterator[Chunk]:
-    """Cut ``X`` [n, d] into chunks of about 16 MiB."""
-    step = max(1, CHUNK_VALUES // max(1, X.shape[1]))
-    for start in range(0, len(X), step):
-        yield Chunk(X, start, start + step)
+def row_chunks(X: Any, *, sparse: bool = False) -> Iterator[Chunk]:
+    """Cut ``X`` [n, d] into chunks of about 16 MiB; with ``sparse``, CSR stays CSR."""
+    width = X.shape[1]
+    if sparse and is_sparse(X):
+        width = X.nnz // X.shape[0]
+    step = max(1, CHUNK_VALUES // max(1, width))
+    for start in range(0, X.shape[0], step):
+        yield Chunk(X, start, start + step, sparse=sparse)
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
-from sklearn.utils.validation import check_is_fitted
 
-from hammingbird.codes import n_bytes
+from hammingbird.codes import Output, n_bytes
 from hammingbird.errors import FileError, InputError, MissingExtraError
+from hammingbird.estimator import check_is_fitted
 from hammingbird.hasher import Hasher
+from hammingbird.inputs import is_sparse
 from hammingbird.storage import Manifest, replacing
 
 NETWORK = (
@@ -31,6 +32,7 @@ class LinearHasher(Hasher):
     A method that adds ``bias_`` [n_bits] to them keeps it under that name.
     """
 
+    projects_sparse = True
     mean_: NDArray[np.floating]
     weights_: NDArray[np.floating]
 
@@ -55,7 +57,10 @@ class LinearHasher(Hasher):
         return self.mean_, self.weights_, getattr(self, "bias_", np.zeros(self.n_bits_))
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        return (X - self.mean_.astype(X.dtype)) @ self.weights_.astype(X.dtype)
+        mean, weights = self.mean_.astype(X.dtype), self.weights_.astype(X.dtype)
+        if is_sparse(X):  # centred rows would be full
+            return np.asarray(X @ weights - mean @ weights)
+        return (X - mean) @ weights
 
 
 class Linear(LinearHasher):
@@ -66,8 +71,9 @@ class Linear(LinearHasher):
 
     bias_: NDArray[np.floating]
 
-    def __init__(self, n_bits: int = 64) -> None:
+    def __init__(self, n_bits: int = 64, *, output: Output = "packed") -> None:
         self.n_bits = n_bits
+        self.output = output
 
     @classmethod
     def of(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from hammingbird.errors import InputError
 from hammingbird.hasher import Hasher
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "hammingbird.methods"
 """Entry points of this group name a subclass of :class:`Hasher`."""
@@ -61,6 +63,7 @@ class Installed:
     """A method of an installed package, imported on first use."""
 
     entry: EntryPoint
+    extra: ClassVar[str] = ""
 
     @property
     def name(self) -> str:
@@ -113,6 +116,8 @@ class Installed:
 
 def installed() -> Iterator[Installed]:
     """Every entry point of the group, by name; nothing is imported."""
+    from importlib.metadata import entry_points
+
     return map(Installed, sorted(entry_points(group=GROUP), key=lambda entry: entry.name))
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from hammingbird.centers.block_codes import POOL, bch, distinct_numbers, reed_solomon
 from hammingbird.centers.hadamard import Words, fewest_bits, hadamard
 from hammingbird.codes import check_n_bits, hamming, pack
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_random_state
 
 Kind = Literal["auto", "hadamard", "bch", "reed_solomon", "random", "greedy"]
 Assignment = Literal["fixed", "nearest"]

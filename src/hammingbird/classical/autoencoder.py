@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import SGDClassifier
-from sklearn.utils import check_random_state
-from tqdm import tqdm
 
 from hammingbird.classical.itq import ITQ
-from hammingbird.codes import pack, unpack
+from hammingbird.codes import Output, pack, unpack
 from hammingbird.decoder import LinearDecoder, least_squares_decoder, reconstruction_error
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_random_state
 from hammingbird.hasher import row_chunks
 from hammingbird.linear import LinearHasher
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import SGDClassifier
 
 ENUMERATED = 10
 """Up to this many bits the z step tries every code."""
@@ -54,6 +55,7 @@ class BinaryAutoencoder(LinearDecoder, LinearHasher):
         growth: float = 2.0,
         max_iter: int = 12,
         passes: int = 1,
+        output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
@@ -61,16 +63,19 @@ class BinaryAutoencoder(LinearDecoder, LinearHasher):
         self.growth = growth
         self.max_iter = max_iter
         self.passes = passes
+        self.output = output
         self.random_state = random_state
 
     def _max_bits(self, n_features: int) -> int:
         return min(super()._max_bits(n_features), n_features)
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
+        from tqdm import tqdm  # not imported to encode
+
         if not self.mu > 0 or not self.growth > 1 or self.max_iter < 1 or self.passes < 1:
             raise InputError("mu must be positive, growth above 1, max_iter and passes at least 1")
         rng = check_random_state(self.random_state)
-        start = ITQ(self.n_bits_, random_state=rng).fit(X)
+        start = ITQ(self.n_bits_, random_state=cast(Any, rng)).fit(X)
         self.mean_, self.weights_, self.bias_ = start.mean_, start.weights_, np.zeros(self.n_bits_)
         Z = unpack(self._encode(X), self.n_bits_)
         unit = max(_variance_per_bit(start, X), np.finfo(float).tiny)
@@ -117,6 +122,8 @@ def _variance_per_bit(hasher: LinearHasher, X: NDArray[Any]) -> float:
 
 
 def _svms(n_bits: int, rng: np.random.RandomState) -> list[SGDClassifier]:
+    from sklearn.linear_model import SGDClassifier
+
     seeds = rng.randint(2**31 - 1, size=n_bits)
     return [SGDClassifier(loss="hinge", alpha=1e-4, random_state=int(seed)) for seed in seeds]
 

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr
 
 Derivative = Literal["exact", "approximate"]
 Floats = NDArray[np.floating]
@@ -68,6 +67,8 @@ class GaussianModel:
 
 def negative_entropy(probabilities: Floats) -> Floats:
     """``E_q[log q(h | x)]`` of independent bits, in nats, [n]."""
+    from scipy.special import entr
+
     both: Floats = entr(probabilities) + entr(1 - probabilities)
     return np.asarray(-both.sum(axis=1))
 

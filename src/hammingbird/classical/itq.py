@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from hammingbird.classical.linear import rounded
 from hammingbird.classical.pca import RotatedPCA
+from hammingbird.codes import Output
 from hammingbird.errors import InputError
 from hammingbird.hasher import row_chunks
 
@@ -30,12 +30,19 @@ class ITQ(RotatedPCA):
     objective_: NDArray[np.float64]
 
     def __init__(
-        self, n_bits: int = 64, *, max_iter: int = 50, random_state: int | None = None
+        self,
+        n_bits: int = 64,
+        *,
+        max_iter: int = 50,
+        output: Output = "packed",
+        random_state: int | None = None,
     ) -> None:
-        super().__init__(n_bits, random_state=random_state)
+        super().__init__(n_bits, output=output, random_state=random_state)
         self.max_iter = max_iter
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
+        from tqdm import tqdm  # not imported to encode
+
         if self.max_iter < 1:
             raise InputError(f"max_iter must be at least 1, got {self.max_iter}")
         super()._fit(X, y)

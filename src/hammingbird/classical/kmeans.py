@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 
 from hammingbird.classical.linear import mean_of, principal_directions, rounded
+from hammingbird.codes import Output
 from hammingbird.errors import InputError
 from hammingbird.hasher import Hasher, row_chunks
 
@@ -49,11 +50,13 @@ class KMeansHashing(Hasher):
         subspace_bits: int = 4,
         affinity: float = 10.0,
         max_iter: int = 50,
+        output: Output = "packed",
     ) -> None:
         self.n_bits = n_bits
         self.subspace_bits = subspace_bits
         self.affinity = affinity
         self.max_iter = max_iter
+        self.output = output
 
     def _max_bits(self, n_features: int) -> int:
         return min(super()._max_bits(n_features), n_features)

@@ -7,13 +7,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from hammingbird.hasher import row_chunks
+from hammingbird.inputs import is_sparse
+
+WIDEST = 4096
+"""Columns of sparse vectors up to which their covariance is made."""
 
 
-def mean_of(X: NDArray[Any]) -> NDArray[np.float64]:
+def mean_of(X: Any) -> NDArray[np.float64]:
     """Column means [d] of ``X`` [n, d], in double precision."""
+    if is_sparse(X):
+        sums: NDArray[np.float64] = np.asarray(X.sum(axis=0, dtype=np.float64)).ravel()
+        sums /= X.shape[0]
+        return sums
     total = np.zeros(X.shape[1])
     for chunk in row_chunks(X):
         total += chunk.values.sum(axis=0, dtype=np.float64)
@@ -21,21 +28,57 @@ def mean_of(X: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def principal_directions(
-    X: NDArray[Any], mean: NDArray[np.float64], k: int
+    X: Any, mean: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The ``k`` leading eigenvectors [d, k] of the covariance of ``X``, and their variances [k].
 
     Each column's largest entry is positive, so that the same data give the same directions.
     """
-    d = X.shape[1]
-    scatter = np.zeros((d, d))
-    for chunk in row_chunks(X):
-        centred = chunk.values.astype(np.float64) - mean
-        scatter += centred.T @ centred
-    variances, directions = eigh(scatter / len(X), subset_by_index=(d - k, d - 1))
+    from scipy.linalg import eigh  # not imported to encode
+
+    n, d = X.shape
+    if is_sparse(X) and d > max(WIDEST, k):
+        variances, directions = _leading(X, mean, k)
+    else:
+        covariance = _scatter(X, mean) / n
+        variances, directions = eigh(covariance, subset_by_index=(d - k, d - 1))
     variances, directions = variances[::-1], directions[:, ::-1]
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(k)]
     return directions * np.where(largest < 0, -1.0, 1.0), np.maximum(variances, 0.0)
+
+
+def _scatter(X: Any, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the outer products of centred rows, [d, d]."""
+    if is_sparse(X):
+        rows = X.astype(np.float64)
+        products: NDArray[np.float64] = (rows.T @ rows).toarray()
+        products -= X.shape[0] * np.outer(mean, mean)
+        return products
+    scatter = np.zeros((X.shape[1], X.shape[1]))
+    for chunk in row_chunks(X):
+        centred = chunk.values.astype(np.float64) - mean
+        scatter += centred.T @ centred
+    return scatter
+
+
+def _leading(
+    X: Any, mean: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The largest variances, ascending, and directions of wide sparse rows, which stay sparse."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    rows, d = X.astype(np.float64), X.shape[1]
+    columns = rows.T.tocsr()
+
+    def covariance(v: NDArray[np.float64]) -> NDArray[np.float64]:
+        v = v.ravel()
+        product: NDArray[np.float64] = columns @ (rows @ v) / X.shape[0] - mean * (mean @ v)
+        return product
+
+    start = np.random.default_rng(0).standard_normal(d)
+    variances, directions = eigsh(LinearOperator((d, d), covariance, dtype=float), k, v0=start)
+    order = np.argsort(variances)
+    return variances[order], directions[:, order]
 
 
 def rounded(
@@ -48,8 +91,8 @@ def rounded(
     """
     return np.concatenate(
         [
-            project(np.asarray(chunk.values, np.float64)).astype(np.float32)
-            for chunk in row_chunks(X)
+            project(chunk.values.astype(np.float64)).astype(np.float32)
+            for chunk in row_chunks(X, sparse=True)
         ]
     )
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from hammingbird.classical.linear import mean_of
+from hammingbird.codes import Output
+from hammingbird.estimator import check_random_state
 from hammingbird.linear import LinearHasher
 
 
@@ -22,11 +23,19 @@ class LSH(LinearHasher):
         on non-negative features the bits are far better balanced.
     """
 
+    learns_sparse = True
+
     def __init__(
-        self, n_bits: int = 64, *, center: bool = False, random_state: int | None = None
+        self,
+        n_bits: int = 64,
+        *,
+        center: bool = False,
+        output: Output = "packed",
+        random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
         self.center = center
+        self.output = output
         self.random_state = random_state
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:

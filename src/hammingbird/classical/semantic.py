@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from hammingbird.classical.adam import Adam
 from hammingbird.classical.linear import mean_of
+from hammingbird.codes import Output
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_random_state
 from hammingbird.hasher import Hasher, row_chunks
 
 Layers = list[NDArray[np.float32]]
@@ -57,6 +58,7 @@ class SemanticHashing(Hasher):
         pretraining: int = 1000,
         max_iter: int = 2000,
         batch_size: int = 256,
+        output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
@@ -65,6 +67,7 @@ class SemanticHashing(Hasher):
         self.pretraining = pretraining
         self.max_iter = max_iter
         self.batch_size = batch_size
+        self.output = output
         self.random_state = random_state
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:

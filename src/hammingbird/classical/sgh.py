@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
-from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from hammingbird.classical.adam import Adam
 from hammingbird.classical.gaussian import (
@@ -25,8 +21,10 @@ from hammingbird.classical.linear import (
     principal_directions,
     random_rotation,
 )
+from hammingbird.codes import Output
 from hammingbird.decoder import LinearDecoder, least_squares_decoder
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_random_state
 from hammingbird.linear import LinearHasher
 
 if TYPE_CHECKING:
@@ -91,6 +89,7 @@ class SGH(LinearDecoder, LinearHasher):
         max_iter: int = 2500,
         batch_size: int = 500,
         learning_rate: float = 0.3,
+        output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
@@ -102,6 +101,7 @@ class SGH(LinearDecoder, LinearHasher):
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.output = output
         self.random_state = random_state
 
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -164,6 +164,10 @@ class SGH(LinearDecoder, LinearHasher):
         self.free_energy_ = np.empty(0, np.float32)
 
     def _train(self, X: NDArray[Any], steps: int) -> None:
+        from scipy.special import expit  # these are not imported to encode
+        from threadpoolctl import threadpool_limits
+        from tqdm import tqdm
+
         scale = np.float32(self.scale_)
         weights, bias, model = self.weights_ * scale, self.bias_.copy(), self._model()
         learned = (self.rho_ / self.scale_) ** 2 if self.rho is None else (self.rho / scale) ** 2

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.classical.linear import mean_of
+from hammingbird.codes import Output
+from hammingbird.inputs import dense
 from hammingbird.linear import LinearHasher
 
 
@@ -21,11 +23,15 @@ class Sign(LinearHasher):
     """
 
     max_bits_rule = "Leave n_bits out, or use LSH, which gives any number of bits."
+    learns_sparse = True
     mean_: NDArray[np.float64]
 
-    def __init__(self, n_bits: int | None = None, *, center: bool = False) -> None:
+    def __init__(
+        self, n_bits: int | None = None, *, center: bool = False, output: Output = "packed"
+    ) -> None:
         self.n_bits = n_bits
         self.center = center
+        self.output = output
 
     def _max_bits(self, n_features: int) -> int:
         return min(super()._max_bits(n_features), n_features)
@@ -37,4 +43,5 @@ class Sign(LinearHasher):
         return self.mean_, np.eye(len(self.mean_), self.n_bits_), np.zeros(self.n_bits_)
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        return X[:, : self.n_bits_] - self.mean_[: self.n_bits_].astype(X.dtype)
+        first: NDArray[np.floating] = dense(X[:, : self.n_bits_])
+        return first - self.mean_[: self.n_bits_].astype(X.dtype)

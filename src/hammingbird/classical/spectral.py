@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.classical.linear import mean_of, principal_directions
+from hammingbird.codes import Output
 from hammingbird.hasher import Hasher, row_chunks
 
 
@@ -25,8 +26,9 @@ class SpectralHashing(Hasher):
     frequency_: NDArray[np.float64]
     axis_: NDArray[np.int64]
 
-    def __init__(self, n_bits: int = 64) -> None:
+    def __init__(self, n_bits: int = 64, *, output: Output = "packed") -> None:
         self.n_bits = n_bits
+        self.output = output
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
         k = min(self.n_bits_, X.shape[1])

@@ -92,7 +92,7 @@ def encode(
         with tqdm(total=rows, desc="encode", unit="row", disable=None, leave=False) as bar:
             for block in stream(file, image_size=image_size):
                 vectors.update(block)
-                yield hasher.transform(block)
+                yield hasher.encode(block)
                 bar.update(len(block))
         made_by["vectors"] = vectors.name()  # written after the last block
 

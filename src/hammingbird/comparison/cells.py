@@ -130,7 +130,7 @@ def finish(
             hasher.fit(task.train.inputs(hasher.takes_images), targets)
         fitted = time.perf_counter()
         with progress.stage("encode"):
-            database = hasher.transform(task.database.X)
+            database = hasher.encode(task.database.X)
         encoded = time.perf_counter()
         scores = hasher.project(task.query.X)
         query = pack(scores)

@@ -14,6 +14,7 @@ from hammingbird.comparison.code import code_fingerprint
 from hammingbird.comparison.draw import Parts
 from hammingbird.comparison.truth import kept
 from hammingbird.datasets import Dataset
+from hammingbird.datasets.source import images
 from hammingbird.errors import InputError
 from hammingbird.evaluation import (
     ListedNeighbors,
@@ -25,6 +26,7 @@ from hammingbird.evaluation import (
     percentile_threshold,
 )
 from hammingbird.hasher import row_chunks
+from hammingbird.inputs import as_rows, dense, is_torch_dataset, labels_of
 from hammingbird.storage import fingerprint, fingerprint_rows
 from hammingbird.targets import Measure, Neighbors, nearest_vectors
 
@@ -204,19 +206,29 @@ class Task:
 
 
 def as_dataset(data: Dataset | ArrayLike, y: ArrayLike | None = None, name: str = "") -> Dataset:
-    """Wrap plain arrays, so that people need not build a ``Dataset`` themselves."""
+    """Wrap what ``fit`` takes, so that people need not build a ``Dataset`` themselves.
+
+    Labels of a torch Dataset come with it. Sparse rows become an array, as float vectors are what
+    codes are compared with.
+    """
     if isinstance(data, Dataset):
         return data
-    if not (hasattr(data, "__array__") or isinstance(data, list | tuple)):
+    rows = dense(as_rows(data), name)
+    if not (hasattr(rows, "__array__") or isinstance(rows, list | tuple)):
         raise InputError(f"{name} must be a matrix of vectors [n, d], got a {type(data).__name__}")
+    if is_torch_dataset(data):
+        y = labels_of(data) if y is None else y
+        pictures, rows = images(rows), rows.reshape(len(rows), -1)
+    else:
+        pictures = None
     try:
-        X = data if isinstance(data, np.memmap) else np.asarray(data)
+        X = rows if isinstance(rows, np.memmap) else np.asarray(rows)
     except Exception as error:
         raise InputError(f"{name} must be a matrix of vectors [n, d]: {error}") from error
     if X.ndim != 2 or not X.size or X.dtype.kind not in "fiub":
         raise InputError(f"{name} must be a matrix of vectors [n, d], got {X.dtype} {X.shape}")
     labels = None if y is None else np.asarray(y)
-    return Dataset(name=name or "array", X=X, y=labels, images=None, neighbors=None)
+    return Dataset(name=name or "array", X=X, y=labels, images=pictures, neighbors=None)
 
 
 def _parse(rule: str) -> tuple[str, float]:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_softmax
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from hammingbird.codes import Codes, pack
@@ -15,6 +14,7 @@ from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.center_codes import CenterObjective
 from hammingbird.deep.objectives.posterior import BLOCK, CodePosterior
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_is_fitted
 from hammingbird.hasher import Hasher
 
 LEARNED = (

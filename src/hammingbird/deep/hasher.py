@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from hammingbird.codes import Codes, check_n_bits, pack
+from hammingbird.codes import Codes, Output, check_n_bits, pack
 from hammingbird.deep.center_hasher import CenterHasher
 from hammingbird.deep.checkpoint import History
 from hammingbird.deep.export import export_onnx
@@ -33,7 +31,9 @@ from hammingbird.deep.supervision import Supervision, supervise
 from hammingbird.deep.trainer import Trainer
 from hammingbird.deep.training import Training
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_is_fitted, check_random_state
 from hammingbird.finite import Reach
+from hammingbird.inputs import as_rows
 from hammingbird.linear import Linear
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ class TrainedHasher(CenterHasher):
         parts = zip(batches, source.fetch(batches), strict=True)
         return np.concatenate([self._scores(part.numpy(), int(rows[0])) for rows, part in parts])
 
-    def transform(self, X: Any) -> Codes:
-        """Return packed codes."""
-        return pack(self.project(X)) if is_dataset(X) else super().transform(X)
+    def encode(self, X: Any) -> Codes:
+        """Return packed codes; a torch Dataset is read a batch at a time."""
+        return pack(self.project(X)) if is_dataset(X) else super().encode(X)
 
     def to_linear(self) -> Linear:
         """Return a hasher with the same codes that needs NumPy only; for linear networks."""
@@ -200,6 +200,7 @@ class TrainedHasher(CenterHasher):
 
     def _check(self, X: Any, *, reset: bool) -> NDArray[Any]:
         """Flatten images, remembering their shape if the backbone is one for images."""
+        X = as_rows(X)
         shape = tuple(getattr(X, "shape", ()))
         if len(shape) not in (3, 4):
             checked = super()._check(X, reset=reset)
@@ -282,6 +283,7 @@ class DeepHasher(TrainedHasher):
         relaxation: Relaxation | None = None,
         backbone: Any = None,
         training: Training = DEFAULT_TRAINING,
+        output: Output = "packed",
         random_state: Any = None,
     ) -> None:
         self.n_bits = n_bits
@@ -289,6 +291,7 @@ class DeepHasher(TrainedHasher):
         self.relaxation = relaxation
         self.backbone = backbone
         self.training = training
+        self.output = output
         self.random_state = random_state
 
     @property
@@ -312,4 +315,4 @@ class DeepHasher(TrainedHasher):
     def _parameters(self) -> dict[str, Any]:
         # A loaded hasher encodes; its parts are code, and are given again to train it anew.
         parameters = super()._parameters()
-        return {name: parameters[name] for name in ("n_bits", "backbone", "random_state")}
+        return {name: parameters[name] for name in ("n_bits", "backbone", "output", "random_state")}

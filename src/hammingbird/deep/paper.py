@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any, ClassVar, Literal
 
 from hammingbird.centers import Assignment, Kind
+from hammingbird.codes import Output
 from hammingbird.deep.hasher import TrainedHasher
 from hammingbird.deep.objective import Objective
 from hammingbird.deep.objectives.posterior import CodePosterior
@@ -48,10 +49,17 @@ class PaperMethod(TrainedHasher):
     flips: float
 
     def __init__(
-        self, n_bits: int = 64, *, backbone: Any = None, random_state: Any = None, **training: Any
+        self,
+        n_bits: int = 64,
+        *,
+        backbone: Any = None,
+        output: Output = "packed",
+        random_state: Any = None,
+        **training: Any,
     ) -> None:
         self.n_bits = n_bits
         self.backbone = backbone
+        self.output = output
         self.random_state = random_state
         defaults = self._training_options()
         if unknown := training.keys() - defaults:
@@ -65,7 +73,12 @@ class PaperMethod(TrainedHasher):
         if "__init__" not in vars(cls):
             return
         own = inspect.signature(cls.__init__).parameters.values()
-        base = {"backbone": None, "random_state": None, **cls._training_options()}
+        base = {
+            "backbone": None,
+            "output": "packed",
+            "random_state": None,
+            **cls._training_options(),
+        }
         shown = [p for p in own if p.kind is not p.VAR_KEYWORD]
         shown += [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)

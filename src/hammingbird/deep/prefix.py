@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from hammingbird.codes import check_n_bits
 from hammingbird.deep.center_hasher import LEARNED
 from hammingbird.deep.paper import PaperMethod
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_is_fitted
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def package_version() -> str:
     """Return the installed version of Hammingbird."""
+    from importlib.metadata import PackageNotFoundError, version  # not imported to encode
+
     try:
         return version("hammingbird")
     except PackageNotFoundError:  # pragma: no cover - running from a bare source tree

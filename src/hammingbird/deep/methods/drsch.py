@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from hammingbird.codes import unpack
 from hammingbird.deep.objective import Objective
@@ -15,6 +14,7 @@ from hammingbird.deep.objectives.ranking import WeightedTriplets
 from hammingbird.deep.prefix import BitScalable
 from hammingbird.deep.relaxations import Relaxation, Sigmoid
 from hammingbird.deep.source import Source
+from hammingbird.estimator import check_is_fitted
 
 
 class DRSCH(BitScalable):

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from torch import Tensor
 from tqdm import tqdm
 
 from hammingbird.centers import Kind
+from hammingbird.codes import Output
 from hammingbird.deep.center_hasher import CenterHasher
 from hammingbird.deep.layerwise import Layers
 from hammingbird.deep.objective import Batch, Objective, Problem
@@ -20,6 +20,7 @@ from hammingbird.deep.objectives.posterior import CodePosterior
 from hammingbird.deep.relaxations import sign
 from hammingbird.deep.supervision import supervise
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_random_state
 
 SURROGATE_EPOCHS = 3
 """Passes of the plug-in's surrogate over the scores in every sweep."""
@@ -74,6 +75,7 @@ class VDSH(CenterHasher):
         posterior: Literal["added", "instead", "untrained"] | None = None,
         posterior_weight: float = 1.0,
         centers: Kind = "auto",
+        output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
@@ -86,6 +88,7 @@ class VDSH(CenterHasher):
         self.posterior = posterior
         self.posterior_weight = posterior_weight
         self.centers = centers
+        self.output = output
         self.random_state = random_state
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
