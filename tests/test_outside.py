@@ -113,7 +113,7 @@ def test_the_code_of_a_method_from_outside_is_its_package(tmp_path, monkeypatch)
     names.add(code_of_method(their_package.Their))
     assert len(names) == 2
     typed = type("Typed", (Median,), {"__module__": "__main__"})
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     monkeypatch.delattr(sys.modules["__main__"], "__path__", raising=False)
     assert code_of_method(typed) != code_of_method(typed)
 

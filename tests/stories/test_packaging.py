@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-APART = {"all", "timm", "hf", "test", "lint", "docs", "bench"}
-"""Backbones whose weights come over the network, and what serves development."""
+STORES = {
+    "stores", "faiss", "usearch", "postgres", "pgvector", "lance", "duckdb", "sqlite", "milvus",
+}  # fmt: skip
+"""Clients of stores: a user runs one of them, and ``stores`` has all."""
+APART = {"all", "timm", "hf", "test", "test-stores", "lint", "docs", "bench"} | STORES
+"""Backbones whose weights come over the network, what serves development, and stores."""
 
 
 def test_all_means_all_that_runs_on_one_machine():
@@ -17,3 +21,6 @@ def test_all_means_all_that_runs_on_one_machine():
     (everything,) = extras["all"]
     named = everything.removeprefix("hammingbird[").removesuffix("]").split(",")
     assert set(named) == extras.keys() - APART
+    (stores,) = extras["stores"]
+    clients = stores.removeprefix("hammingbird[").removesuffix("]").split(",")
+    assert set(clients) == STORES - {"stores", "postgres"}, "pgvector brings postgres"

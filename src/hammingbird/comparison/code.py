@@ -11,7 +11,7 @@ from uuid import uuid4
 from hammingbird import hasher, storage
 
 PACKAGE = Path(hasher.__file__).parent
-CODES = ("codes", "hasher", "targets", "linear", "decoder", "centers")
+CODES = ("codes", "hasher", "inputs", "targets", "linear", "decoder", "centers")
 """What decides codes, beside the room of the method."""
 MEASURES = ("codes", "targets", "kernels", "evaluation", "comparison")
 
