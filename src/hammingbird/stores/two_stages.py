@@ -33,7 +33,7 @@ def two_stages(
     """
     if shortlist < k:
         raise InputError(f"a shortlist of {shortlist} has no {k} nearest: make it longer than k")
-    found = store.search(hasher.transform(queries), shortlist).ids
+    found = store.search(hasher.encode(queries), shortlist).ids
     if vectors is not None:
         return rerank(queries, found, vectors, k, measure)
     scores = hasher.project(queries)
