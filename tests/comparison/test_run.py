@@ -37,6 +37,22 @@ def test_rules_of_relevance(data, tmp_path, relevance):
     assert found["lsh", 16]["role"] == found["sign", 20]["role"] == "floor"
 
 
+def test_every_method_without_torch_can_be_compared(clusters, tmp_path):
+    X, y = clusters
+    methods = [name for name, method in hb.METHODS.items() if method.extra != "deep"]
+    results = compare(
+        Dataset("train", X[:240], y[:240]),
+        Dataset("query", X[240:], y[240:]),
+        methods=methods,
+        bits=[8],
+        relevance="labels",
+        parameters={"max_iter": 5, "n_trees": 3, "pretraining": 5},
+        out=tmp_path / "run",
+    )
+    assert results["skipped"] == []
+    assert {row["method"] for row in results["records"]} == {*methods, "float"}
+
+
 def test_neighbours_are_the_ground_truth_of_recall(data, tmp_path):
     train, query = data
     results = compare(

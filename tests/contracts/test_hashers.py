@@ -400,6 +400,15 @@ def test_every_class_of_the_catalog_is_at_the_top():
         assert getattr(hb, name) is method.hasher_class
 
 
+@pytest.mark.parametrize("path", CLASSES)
+def test_a_row_and_its_class_agree_on_what_fit_needs(path):
+    """The catalog lists what is needed, and compare asks the class."""
+    row = CLASSES[path]
+    hasher = row.make(12, 0)
+    assert bool(hasher.supervised) == (row.supervision != "none")
+    assert hasher.get_params()["output"] == "packed"
+
+
 def test_every_public_name_loads():
     for name in hb.__all__:
         assert getattr(hb, name) is not None

@@ -1,4 +1,4 @@
-"""What shallow supervised methods learn from: labels as indicators, rows with known pairs."""
+"""What shallow supervised methods learn from: some rows, and which of them are similar."""
 
 from __future__ import annotations
 
@@ -20,26 +20,6 @@ class Similarity(NamedTuple):
     """[m, m], symmetric: 1 similar, -1 dissimilar, 0 unknown; a row is similar to itself."""
 
 
-def indicators(y: Any, n_rows: int, method: str) -> NDArray[np.bool_]:
-    """Labels or label sets as a matrix [n, c] of ones and zeros; rows without a label are empty.
-
-    Classes that no row has are dropped. ``method`` is named where ``y`` is something else.
-    """
-    if y is None or isinstance(y, Pairs | Triplets | Neighbors):
-        what = "nothing" if y is None else type(y).__name__
-        raise InputError(f"{method} learns from labels [n] or label sets [n, c], y is {what}")
-    labels, classes = check_labels(y, n_rows)
-    if labels.ndim == 2:
-        present = labels.any(axis=0)
-        if present.sum() < 2:
-            raise InputError(
-                f"y has rows of {present.sum()} classes, and one class teaches nothing: "
-                "give at least two"
-            )
-        return np.ascontiguousarray(labels[:, present])
-    return np.asarray(labels[:, None] == np.arange(len(classes)))
-
-
 def similarity(
     y: Any, n_rows: int, most: int, rng: np.random.RandomState, method: str
 ) -> Similarity:
@@ -54,11 +34,11 @@ def similarity(
     """
     if most < 2:
         raise InputError(f"at least two rows are needed to compare, got {most}")
-    if y is None or isinstance(y, Triplets):
-        what = "nothing" if y is None else "Triplets"
-        raise InputError(
-            f"{method} learns from labels, label sets, Pairs or Neighbors, y is {what}"
-        )
+    learns = f"{method} learns from labels, label sets, Pairs or Neighbors"
+    if y is None:
+        raise InputError(f"{learns}; requires y to be passed, but the target y is None")
+    if isinstance(y, Triplets):
+        raise InputError(f"{learns}, y is Triplets")
     if isinstance(y, Pairs | Neighbors):
         found = _from_pairs(y, n_rows, most, rng)
     else:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from hammingbird.classical.linear import mean_of
 from hammingbird.classical.similarity import similarity
+from hammingbird.codes import Output
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_random_state
 from hammingbird.linear import LinearHasher
 
 ANCHORS = 20
@@ -49,6 +50,7 @@ class ReconstructiveEmbedding(LinearHasher):
         max_rows: int = 1000,
         max_iter: int = 10,
         tolerance: float = 1e-3,
+        output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
@@ -57,6 +59,7 @@ class ReconstructiveEmbedding(LinearHasher):
         self.max_rows = max_rows
         self.max_iter = max_iter
         self.tolerance = tolerance
+        self.output = output
         self.random_state = random_state
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
@@ -117,6 +120,8 @@ class BRE(ReconstructiveEmbedding):
     Supervised :class:`ReconstructiveEmbedding`: the wanted distance is 0 for a similar pair, else
     1. Learns from labels, label sets, pairs or neighbours.
     """
+
+    supervised = True
 
     def _pairs(
         self, X: NDArray[Any], y: Any, rng: np.random.RandomState

@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from hammingbird.classical.similarity import similarity
 from hammingbird.classical.supervised.cuts import blocks_of_similar, cut_in_turn, start_bits
 from hammingbird.classical.supervised.trees import GrowingRows, TreeHasher
+from hammingbird.codes import Output
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_random_state
 
 Loss = Literal["hinge", "ksh", "bre"]
 
@@ -41,6 +42,8 @@ class FastHash(TreeHasher):
         Rows drawn for the pairs at most: memory grows with its square, 10 bytes a pair.
     """
 
+    supervised = True
+
     energy_: NDArray[np.float64]
 
     def __init__(
@@ -55,6 +58,7 @@ class FastHash(TreeHasher):
         block_size: int = 128,
         sweeps: int = 2,
         max_rows: int = 5000,
+        output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
@@ -66,6 +70,7 @@ class FastHash(TreeHasher):
         self.block_size = block_size
         self.sweeps = sweeps
         self.max_rows = max_rows
+        self.output = output
         self.random_state = random_state
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from hammingbird.classical.linear import mean_of
 from hammingbird.classical.similarity import similarity
+from hammingbird.codes import Output
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_random_state
 from hammingbird.hasher import row_chunks
 from hammingbird.linear import LinearHasher
 
@@ -40,6 +41,8 @@ class MLH(LinearHasher):
         Rows whose pairs are learned from at most: memory grows with its square, 9 bytes a pair.
     """
 
+    supervised = True
+
     bias_: NDArray[np.float64]
     bound_: NDArray[np.float64]
     loss_: NDArray[np.float64]
@@ -55,6 +58,7 @@ class MLH(LinearHasher):
         batch_size: int = 100,
         max_iter: int = 2000,
         max_rows: int = 5000,
+        output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
@@ -65,6 +69,7 @@ class MLH(LinearHasher):
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.max_rows = max_rows
+        self.output = output
         self.random_state = random_state
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:

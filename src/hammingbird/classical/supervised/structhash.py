@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from hammingbird.classical.similarity import similarity
 from hammingbird.classical.supervised.cuts import blocks_of_similar, cut_in_turn, start_bits
 from hammingbird.classical.supervised.rankings import Lists, Loss, draw_lists, worst_rankings
 from hammingbird.classical.supervised.trees import GrowingRows, TreeHasher
-from hammingbird.codes import unpack
+from hammingbird.codes import Output, unpack
 from hammingbird.errors import InputError
+from hammingbird.estimator import check_is_fitted, check_random_state
 
 MOST_CONSTRAINTS = 60
 """Rankings kept as constraints; those that bind least are dropped first."""
@@ -52,6 +51,8 @@ class StructHash(TreeHasher):
         As in :class:`FastHash`.
     """
 
+    supervised = True
+
     bit_weights_: NDArray[np.float32]
 
     def __init__(
@@ -70,6 +71,7 @@ class StructHash(TreeHasher):
         block_size: int = 128,
         sweeps: int = 2,
         max_rows: int = 5000,
+        output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
         self.n_bits = n_bits
@@ -85,6 +87,7 @@ class StructHash(TreeHasher):
         self.block_size = block_size
         self.sweeps = sweeps
         self.max_rows = max_rows
+        self.output = output
         self.random_state = random_state
 
     def weigh(self, codes: ArrayLike) -> NDArray[np.float32]:
