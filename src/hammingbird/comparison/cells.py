@@ -26,6 +26,9 @@ from hammingbird.hasher import Hasher
 from hammingbird.outside import Given, Installed, Outside
 from hammingbird.storage import Manifest, fingerprint, load_folder, save_folder
 
+FLOORS = ("lsh", "sign")
+"""What learns nothing; also where it is asked for, it is the floor."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -75,27 +78,21 @@ def plan(
         if isinstance(method, Outside | Installed):
             for n_bits in lengths:
                 method.make(n_bits, seeds[0])
-    floors = [name for name in ("lsh", "sign") if not isinstance(chosen.get(name), Method)]
-    if taken := [name for name in floors if name in chosen]:
-        raise InputError(f"{taken[0]!r} is a floor: name yours, ('my-{taken[0]}', ...)")
+    for name in FLOORS:
+        if name in chosen and not isinstance(chosen[name], Method):
+            raise InputError(f"{name!r} is a floor: name yours, ('my-{name}', ...)")
     cells = [
-        Cell(name, b, s, _role(method))
-        for name, method in chosen.items()
+        Cell(name, b, s, "floor" if name in FLOORS else "method")
+        for name in chosen
         for b in lengths
         for s in seeds
     ]
-    if "lsh" in floors:
+    if "lsh" not in chosen:
         cells += [Cell("lsh", b, s, "floor") for b in lengths for s in seeds]
-    if "sign" in floors and width <= MAX_BITS:
+    if "sign" not in chosen and width <= MAX_BITS:
         cells.append(Cell("sign", width, seeds[0], "floor"))
-    makers = {**chosen, **{name: METHODS[name] for name in floors}}
+    makers = {**METHODS, **chosen}
     return {cell: partial(makers[cell.method].make, cell.bits, cell.seed) for cell in cells}
-
-
-def _role(method: Any) -> Role:
-    """Asked for or not, what learns nothing is the floor."""
-    untrained = isinstance(method, Method) and method.name in ("lsh", "sign")
-    return "floor" if untrained else "method"
 
 
 def finish(
