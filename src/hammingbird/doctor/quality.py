@@ -14,6 +14,7 @@ from hammingbird.doctor.estimates import Floats
 from hammingbird.doctor.truth import Part
 from hammingbird.errors import InputError
 from hammingbird.evaluation import ListedNeighbors, Ranking, SameLabel, average_precision
+from hammingbird.evaluation.average_precision import listed_average_precision
 from hammingbird.evaluation.metrics import recall_at
 from hammingbird.index import rerank
 
@@ -136,8 +137,6 @@ class LabelsKept(Quality):
         query = np.repeat(np.arange(len(ids)), ids.shape[1])
         grades = self.relevance.grades_of(query, ids.ravel()).reshape(ids.shape)
         right = (grades > 0) & (ids >= 0)
-        precision = np.cumsum(right, axis=1) / np.arange(1, ids.shape[1] + 1)
-        hits = right.sum(axis=1)
-        value = np.asarray((precision * right).sum(axis=1) / np.maximum(hits, 1), np.float64)
+        value = listed_average_precision(right)
         value[~self._counts] = np.nan
         return value

@@ -56,6 +56,16 @@ def average_precision(
     return value
 
 
+def listed_average_precision(relevant: NDArray[np.bool_]) -> Floats:
+    """Average precision of lists in a known order, float64 [q], divided by the hits in them.
+
+    ``relevant`` [q, m] says it of every place, the first one first; 0 where nothing is.
+    """
+    precision = np.cumsum(relevant, axis=1) / np.arange(1, relevant.shape[1] + 1)
+    hits = relevant.sum(axis=1)
+    return np.asarray((precision * relevant).sum(axis=1) / np.maximum(hits, 1), np.float64)
+
+
 class CutGroup:
     """The tied groups that a cutoff divides: ``inside`` of their ``size`` items come before it."""
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hammingbird.codes import Codes, hamming
 from hammingbird.errors import InputError
+from hammingbird.evaluation.average_precision import listed_average_precision
 from hammingbird.evaluation.ranking import Floats
 from hammingbird.evaluation.relevance import Relevance
 
@@ -99,12 +100,10 @@ def _average_precision(ranked: NDArray[np.bool_], cutoff: int | None, rule: Rule
     """Per query, NaN if it does not count; ``ranked`` [m, n] is relevance in ranked order."""
     last = cutoff if cutoff is not None else ranked.shape[1] - rule.loses_last
     inside = ranked[:, :last]
-    hits = np.cumsum(inside, axis=1)
-    precision = hits / np.arange(1, last + 1)
-    if rule.loses_first:
-        precision[:, 0] = 0.0
+    value = listed_average_precision(inside)
     found = inside.sum(axis=1)
-    value: Floats = (precision * inside).sum(axis=1) / np.maximum(found, 1)
+    if rule.loses_first:
+        value -= inside[:, 0] / np.maximum(found, 1)
     if rule.no_hit == "drop":
         value[found == 0] = np.nan
     value[~ranked.any(axis=1)] = np.nan if rule.no_relevant == "drop" else 0.0
