@@ -67,7 +67,7 @@ class Watch:
     def __init__(self, trial: Trial, train: NDArray[Any], old: NDArray[np.float32]) -> None:
         self.trial, self.old = trial, old
         self.mean = train.mean(axis=0, dtype=np.float64)
-        codes = trial.hasher.transform(train)
+        codes = trial.hasher.encode(train)
         self.decoder, self.offset = least_squares_decoder(codes, trial.bits, train, self.mean)
         self.old_features = self.features(old)
 
@@ -79,7 +79,7 @@ class Watch:
 
     def errors(self, X: NDArray[np.float32]) -> tuple[Floats, Floats]:
         """Squared distances of rows from what their codes stand for, and from the mean."""
-        signs = unpack(self.trial.hasher.transform(X), self.trial.bits).astype(np.float64)
+        signs = unpack(self.trial.hasher.encode(X), self.trial.bits).astype(np.float64)
         rest = X - (signs @ self.decoder + self.offset)
         centred = X - self.mean
         return np.einsum("ij,ij->i", rest, rest), np.einsum("ij,ij->i", centred, centred)

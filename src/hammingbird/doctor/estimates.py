@@ -53,8 +53,8 @@ def extrapolate(
 ) -> list[Estimate]:
     """Go on with a share kept at the last two of ``sizes`` rows to the ``wanted`` numbers of rows.
 
-    The logarithm of -log(1 - share) is taken for linear in the logarithm of the rows: of the usual
-    laws it erred least on SIFT, words, digits and sentences (docs/doctor.md). ``values`` holds for
+    The logarithm of -log(1 - share) is taken for linear in the logarithm of the rows, an assumption
+    that ``Growth.check`` puts to the test on the data at hand. ``values`` holds for
     every size one value a query; the interval is that of queries drawn again, and says nothing of
     how well the line fits.
     """

@@ -58,7 +58,8 @@ class Trial:
     train_rows: int
     codes: Codes
     """Of the whole database once the trial was measured there."""
-    encode_seconds: float = 0.0
+    encode_seconds: float
+    """That ``codes`` took."""
     values: list[dict[str, Floats]] = field(default_factory=list)
     """For every part of the database, of every use one value a query."""
     kept: dict[str, Estimate] = field(default_factory=dict)
@@ -117,14 +118,15 @@ class Bench:
         return self.measure(self._start(UNTRAINED, self.database.shape[1]))
 
     def measure(self, trial: Trial) -> Trial:
-        """Encode the whole database and measure every part of it."""
-        start = time.perf_counter()
-        trial.codes = trial.hasher.transform(self.database)
-        trial.encode_seconds = time.perf_counter() - start
+        """Encode the whole database and measure every part of it, but for what was tried there."""
+        whole = trial.values if len(trial.codes) == len(self.database) else []
+        if not whole:
+            trial.codes, trial.encode_seconds = _encoded(trial.hasher, self.database)
+        parts = list(zip(self.qualities, self.rows, strict=True))
         trial.values = [
             quality.of_codes(trial.scores, trial.codes[rows])
-            for quality, rows in zip(self.qualities, self.rows, strict=True)
-        ]
+            for quality, rows in parts[: len(parts) - len(whole)]
+        ] + whole
         trial.kept = self._kept(trial.values[-1], self.qualities[-1])
         return trial
 
@@ -135,15 +137,22 @@ class Bench:
         scores = hasher.project(self.queries)
         rows, quality = self.rows[self.screen], self.qualities[self.screen]
         whole = len(rows) == len(self.database)
-        codes = hasher.transform(self.database if whole else self.database[rows])
+        codes, encoded = _encoded(hasher, self.database if whole else self.database[rows])
         values = quality.of_codes(scores, codes)
         kept = self._kept(values, quality)
         return Trial(
-            method, bits, hasher, scores, seconds, len(self.train), codes, 0.0, [values], kept
+            method, bits, hasher, scores, seconds, len(self.train), codes, encoded, [values], kept
         )
 
     def _kept(self, values: dict[str, Floats], quality: Quality) -> dict[str, Estimate]:
         return {use: share_kept(of, quality.ceiling) for use, of in values.items()}
+
+
+def _encoded(hasher: Hasher, rows: NDArray[Any]) -> tuple[Codes, float]:
+    """Codes, and the seconds that they took."""
+    start = time.perf_counter()
+    codes = hasher.encode(rows)
+    return codes, time.perf_counter() - start
 
 
 def lengths(width: int) -> list[int]:
