@@ -13,8 +13,8 @@ from hammingbird.comparison.results import Row, average
 from hammingbird.comparison.run import compare
 from hammingbird.datasets import Dataset
 from hammingbird.evaluation import asymmetric_scores, evaluate, evaluate_scores
+from hammingbird.papers.markdown import write_table
 from hammingbird.papers.sources import banking77, mnist, sift, word_vectors
-from hammingbird.storage import replacing
 from hammingbird.targets import nearest_vectors
 
 METRIC = "recall10@10"
@@ -99,8 +99,7 @@ def _record(data: str, row: Row) -> dict[str, Any]:
 
 def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
     """Hamming / asymmetric per data, method and length, and the seconds of the longest fit."""
-    lines = ["| data | method | " + " | ".join(f"{b} bits" for b in BITS) + " | fit, s |"]
-    lines.append("|---" * (3 + len(BITS)) + "|")
+    rows = []
     for data in dict.fromkeys(r["data"] for r in records):
         for method in METHODS:
             row = {r["bits"]: r for r in records if (r["data"], r["method"]) == (data, method)}
@@ -111,6 +110,5 @@ def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
                 for b in BITS
             ]
             seconds = max(r["seconds"]["fit"] for r in row.values())
-            lines.append("| " + " | ".join([data, method, *cells, f"{seconds:.0f}"]) + " |")
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", "utf-8")
+            rows.append([data, method, *cells, f"{seconds:.0f}"])
+    write_table(path, ["data", "method", *(f"{b} bits" for b in BITS), "fit, s"], rows)

@@ -10,8 +10,8 @@ import numpy as np
 from hammingbird import catalog
 from hammingbird.evaluation import evaluate
 from hammingbird.evaluation.legacy import RULES
+from hammingbird.papers.markdown import write_table
 from hammingbird.papers.sources import cifar_1_features, tmc2007
-from hammingbird.storage import replacing
 
 METHOD, BITS = "itq", (12, 32, 64)
 OWN = ("map", "map_worst", "map_best")
@@ -42,18 +42,12 @@ def by_rules(out: Path) -> dict[str, Any]:
                     printed = evaluate(asked, codes[rows], metrics=["map"], legacy=rule, **given)
                     found[rule] = printed["map"]
                 records.append({"data": f"{name}{about}", "bits": bits, "map": found})
-    _write_markdown(out / "evaluation-rules.md", records)
-    return {"method": METHOD, "seed": 0, "records": records}
-
-
-def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
     titles = [f"{record['data']}, {record['bits']} bits" for record in records]
-    lines = ["| rule | " + " | ".join(titles) + " |", "|---" * (1 + len(titles)) + "|"]
     names = {"map": "expected over ties", "map_worst": "worst order", "map_best": "best order"}
-    for rule in records[0]["map"]:
-        label = names.get(rule) or f"`{rule}` ({RULES[rule].repository})"
-        cells = [f"{record['map'][rule]:.4f}" for record in records]
-        lines.append("| " + " | ".join([label, *cells]) + " |")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", "utf-8")
+    names |= {name: f"`{name}` ({rule.repository})" for name, rule in RULES.items()}
+    write_table(
+        out / "evaluation-rules.md",
+        ["rule", *titles],
+        ([names[rule], *(f"{r['map'][rule]:.4f}" for r in records)] for rule in names),
+    )
+    return {"method": METHOD, "seed": 0, "records": records}

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from hammingbird.comparison.run import compare
+from hammingbird.papers import markdown
 from hammingbird.papers.sources import Parts
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import save_panels
@@ -142,22 +143,21 @@ class Table:
 
 def as_markdown(table: Table, content: dict[str, Any]) -> str:
     """Write a table with claimed and found figures side by side."""
-    lines = [
-        "| " + " | ".join(["", *(f"{b} bits: claimed | found" for b in table.bits)]) + " |",
-        "|---" * (1 + 2 * len(table.bits)) + "|",
-    ]
+    header = [text for b in table.bits for text in (f"{b} bits: claimed", "found")]
+    rows = []
     for row in table.rows:
         cells = [
-            f"{_short(r['claimed'])} | "
-            + _short(r["found"])
-            + (f" ± {_short(r['std'])}" if r["seeds"] > 1 else "")
+            text
             for r in content["records"]
             if r["row"] == row.label
+            for text in (
+                _short(r["claimed"]),
+                _short(r["found"]) + (f" ± {_short(r['std'])}" if r["seeds"] > 1 else ""),
+            )
         ]
-        lines.append("| " + " | ".join([row.label, *cells]) + " |")
-    taus = [f"| {tau:+.2f}" for tau in content["kendall tau"].values()]
-    lines.append("| " + " | ".join(["Kendall's tau", *taus]) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([row.label, *cells])
+    taus = [text for tau in content["kendall tau"].values() for text in ("", f"{tau:+.2f}")]
+    return markdown.table(["", *header], [*rows, ["Kendall's tau", *taus]])
 
 
 def _short(value: float | None) -> str:
