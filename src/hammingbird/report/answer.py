@@ -34,7 +34,7 @@ def answer(content: Content) -> str:
     limit = None if ceiling is None else ceiling.mean(metric)
     near = [row for row in best if limit is not None and (row.mean(metric) or 0) >= NEAR * limit]
     chosen = min(near, key=_bits) if near else max(best, key=lambda row: row.mean(metric) or 0)
-    said = f"{_says(metric, chosen.metrics[metric])}"
+    said = _says(metric, chosen.metrics[metric])
     asymmetric = chosen.asymmetric.get(metric)
     if asymmetric is not None:
         said += f" ({_number(metric, asymmetric)} with real-valued queries)"
@@ -170,7 +170,8 @@ def _plot(axes: Axes, content: Content, shown: Sequence[str]) -> None:
         style = content.styles[method]
         grey = content.palette.neutral
         sizes |= {_bytes(row): row.bits for row in rows if row.bits is not None}
-        for values, dotted in ((_points(rows, metric), False), (_asymmetric(rows, metric), True)):
+        for dotted in (False, True):
+            values = _points(rows, metric, asymmetric=dotted)
             if not values or (dotted and (method not in shown or rows[0].role == "floor")):
                 continue
             x, y = zip(*values, strict=True)
@@ -202,12 +203,10 @@ def _plot(axes: Axes, content: Content, shown: Sequence[str]) -> None:
     axes.set_ylim(0, 1.1 * top if top > 0 else 1.0)
 
 
-def _points(rows: Sequence[Row], metric: str) -> list[tuple[int, float]]:
-    return [(_bytes(row), row.metrics[metric].mean) for row in rows if metric in row.metrics]
-
-
-def _asymmetric(rows: Sequence[Row], metric: str) -> list[tuple[int, float]]:
-    return [(_bytes(row), row.asymmetric[metric].mean) for row in rows if metric in row.asymmetric]
+def _points(rows: Sequence[Row], metric: str, *, asymmetric: bool) -> list[tuple[int, float]]:
+    """Bytes and quality of every row that has both, by Hamming distance or by real queries."""
+    measured = [(row, row.asymmetric if asymmetric else row.metrics) for row in rows]
+    return [(_bytes(row), values[metric].mean) for row, values in measured if metric in values]
 
 
 def _bytes(row: Row) -> int:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hammingbird.doctor.quality import ASYMMETRIC, BOTH, HAMMING, RERANKS, USES
-from hammingbird.errors import MissingExtraError
-from hammingbird.report.canvas import DARK, LIGHT, PAGE, Panel, Style, numbered_style
+from hammingbird.report.canvas import PAGE, Panel, Style, numbered_style
+from hammingbird.report.template import render
 from hammingbird.storage import replacing
 
 if TYPE_CHECKING:
@@ -27,14 +26,8 @@ DRAWN = (HAMMING, ASYMMETRIC, *(use for use, depth in RERANKS.items() if depth =
 
 def write_checkup(path: str | os.PathLike[str], found: Diagnosis) -> Path:
     """Write what the doctor found as one page and return its path. Needs the ``report`` extra."""
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "report") from error
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-        files("hammingbird.report").joinpath("doctor.html").read_text("utf-8")
-    )
-    text = page.render(
+    text = render(
+        "doctor.html",
         found=found,
         headline=headline(found),
         uses=USES,
@@ -45,8 +38,6 @@ def write_checkup(path: str | os.PathLike[str], found: Diagnosis) -> Path:
         panels=_panels(found),
         drift=drift_words(found),
         drift_panels=[] if found.drift is None else _drift_panels(found.drift),
-        light=LIGHT.variables(),
-        dark=DARK.variables(),
     )
     path = Path(path)
     with replacing(path, overwrite=True) as temporary:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from hammingbird.comparison.examples import Examples, read_examples
 from hammingbird.comparison.results import read_results
-from hammingbird.errors import MissingExtraError
 from hammingbird.report.answer import answer, chart
-from hammingbird.report.canvas import DARK, LIGHT
 from hammingbird.report.content import Content
 from hammingbird.report.figures import figures, legend
 from hammingbird.report.leaderboard import leaderboard
 from hammingbird.report.overview import save_overview
 from hammingbird.report.pictures import gallery
+from hammingbird.report.template import render
 from hammingbird.report.words import facts, notes, tie_warnings
 from hammingbird.storage import replacing
 
@@ -45,18 +43,12 @@ def write_page(
     ``results`` is the content of ``results.json``, ``curves`` one entry per record. What was not
     measured is left out. Needs the ``report`` extra.
     """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "report") from error
     pictures = gallery(examples) if examples is not None and len(examples.queries) else None
     content = Content(results, curves)
     first = chart(content)
     data = results.get("data", {})
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-        files("hammingbird.report").joinpath("page.html").read_text("utf-8")
-    )
-    text = page.render(
+    text = render(
+        "page.html",
         title=data.get("name") or "comparison of methods",
         answer=answer(content),
         chart=first,
@@ -69,8 +61,6 @@ def write_page(
         legend=legend(content),
         figures=figures(content),
         gallery=pictures,
-        light=LIGHT.variables(),
-        dark=DARK.variables(),
     )
     path = Path(out) / "report.html"
     with replacing(path) as temporary:
