@@ -77,6 +77,14 @@ def test_the_page(files):
         assert word in text
 
 
+def test_the_sign_is_named_once_also_where_it_is_as_short_as_the_code(files):
+    np.save(
+        "narrow.npy", np.load("new.npy").repeat(3, axis=0)[:, :16] + np.load("a <b>.npy")[:600, :16]
+    )
+    headline = run("doctor", "narrow.npy", "--queries", 100).split("Without")[0]
+    assert headline.count("untrained") == 1, headline
+
+
 def test_json_alone(files):
     found = json.loads(run("doctor", "a <b>.npy", "--queries", 200, "--labels", "y.npy", "--json"))
     assert found["what"] == "of the float vectors' MAP@100"

@@ -56,9 +56,11 @@ def headline(found: Diagnosis) -> str:
     if advice.target is None:
         first = f"No code that was tried keeps 90 %. The best: {first}"
     chosen, *others = beside(found)
-    same = [(name, size, kept) for name, size, kept in others if size == advice.bytes]
-    if found.untrained:
-        same = [others[0], *(other for other in same if other is not others[0])]
+    same = [
+        other
+        for i, other in enumerate(others)
+        if other[1] == advice.bytes or (found.untrained and i == 0)
+    ]
     words = [first]
     if same:
         words.append(f"So re-ranked, {_each(same, advice.use, advice.use)}")
