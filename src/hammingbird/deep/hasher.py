@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class TrainedHasher(CenterHasher):
     random_state: Any
     input_shape_: list[int]
     history_: History
+    _watch: Callable[[Self], Mapping[str, float]] | None = None
 
     supervised = True
 
@@ -79,8 +81,21 @@ class TrainedHasher(CenterHasher):
     def _start(self, network: Network, source: Source, rng: np.random.RandomState) -> None:
         """Set the weights to start from, if not random ones."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on vectors, images or a torch Dataset, and targets ``y``."""
+    def fit(
+        self, X: Any, y: Any = None, *, watch: Callable[[Self], Mapping[str, float]] | None = None
+    ) -> Self:
+        """Train on vectors, images or a torch Dataset, and targets ``y``.
+
+        ``watch`` is called after every epoch with this hasher, which encodes as far as it is
+        trained; the numbers that it returns go into ``history_`` under their names.
+        """
+        self._watch = watch
+        try:
+            return self._fitted(X, y)
+        finally:
+            del self._watch
+
+    def _fitted(self, X: Any, y: Any) -> Self:
         if not is_dataset(X):
             return super().fit(X, y)
         source = DatasetSource(X, self._training().workers)
@@ -101,6 +116,17 @@ class TrainedHasher(CenterHasher):
         batches = np.split(np.arange(len(source)), range(AT_ONCE, len(source), AT_ONCE))
         parts = zip(batches, source.fetch(batches), strict=True)
         return np.concatenate([self._scores(part.numpy(), int(rows[0])) for rows, part in parts])
+
+    def relax(self, X: Any) -> NDArray[np.floating]:
+        """Return what stood for the bits [n, n_bits] as the training ended, before the sign.
+
+        In [-1, 1], where the method's relaxation is bounded (HashNet, Fig. 8).
+        """
+        logits = torch.from_numpy(np.asarray(self.project(X), np.float32))
+        relaxation = self._parts()[1]
+        relaxation.anneal(1.0)
+        outputs: NDArray[np.floating] = relaxation(logits).numpy()
+        return outputs
 
     def encode(self, X: Any) -> Codes:
         """Return packed codes; a torch Dataset is read a batch at a time."""
@@ -161,11 +187,23 @@ class TrainedHasher(CenterHasher):
         if training.augment and len(shape) == 3:
             network.augment = FlipAndCrop(padding=max(1, shape[0] // 8))
         trainer = Trainer(network, objective, relaxation, training, seed, type(self).__name__)
+        if self._watch is not None:
+            trainer.after_epoch = lambda: self._watched(trainer, supervision)
         self.history_ = trainer.fit(source, supervision)
         self._keep_centers(objective, supervision.classes)
         self._built = network.cpu()
         if (config := saved_config(network)) is not None:
             self.backbone_config_ = config
+
+    def _watched(self, trainer: Trainer, supervision: Supervision) -> dict[str, float]:
+        """What the watcher finds in the hasher as it is now."""
+        assert self._watch is not None
+        self._built = trainer.network
+        self._keep_centers(trainer.objective, supervision.classes)
+        found = {name: float(value) for name, value in self._watch(self).items()}
+        trainer.network.to(trainer.device)
+        del self._built
+        return found
 
     def _problem(
         self, n_rows: int, supervision: Supervision, mean: torch.Tensor, seed: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -59,6 +59,8 @@ class Trainer:
         self.run: Any = torch.compile(wrapped) if training.compile else wrapped
         self.stages = Stages(training.epochs, relaxation.stages)
         self.history: History = []
+        self.after_epoch: Callable[[], dict[str, float]] = dict
+        """What else is known after an epoch; goes into the history."""
         self.best: dict[str, Tensor] | None = None
 
     def fit(self, source: Source, supervision: Supervision) -> History:
@@ -85,7 +87,7 @@ class Trainer:
                 if self._converged(self.stages.of(epoch)):
                     continue
                 record = self._epoch(epoch, rows)
-                self.history.append(record)
+                self.history.append(record | self.after_epoch())
                 bar.update(epoch + 1 - bar.n)
                 bar.set_postfix({"loss": f"{record['loss']:.4g}", "L": f"{record['L']:.4g}"})
                 self._keep_best(bool(len(held_out)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,6 @@ from hammingbird.codes import Codes
 from hammingbird.evaluation import ListedNeighbors, Ranking
 from hammingbird.evaluation.metrics import mean, recall_at
 from hammingbird.evaluation.ranking import ScoreChunk
-from hammingbird.hasher import Hasher
 from hammingbird.storage import replacing
 from hammingbird.targets import Measure, nearest_vectors
 
@@ -21,11 +21,11 @@ RANKS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 700, 1000)
 SEED = 0
 
 
-def fitted(out: Path, data: str, method: str, n_bits: int, X: Vectors) -> Hasher:
+def fitted(out: Path, data: str, method: str, n_bits: int, X: Any, y: Any = None) -> Any:
     """Fit a method with seed 0, or load what an earlier figure fitted."""
     folder = out / "models" / f"{data}-{method}-{n_bits}"
     if not folder.exists():
-        catalog.make(method, n_bits, SEED).fit(X).save(folder)
+        catalog.make(method, n_bits, SEED).fit(X, y).save(folder)
     return catalog.load(folder)
 
 

@@ -1,7 +1,8 @@
-"""HashNet: Tables 1 and 3."""
+"""HashNet: Tables 1 and 3, and the curves of Figures 2 to 4."""
 
 from __future__ import annotations
 
+from hammingbird.papers.curves import Curves
 from hammingbird.papers.sources import imagenet100_features, tmc2007
 from hammingbird.papers.tables import Row, Table
 
@@ -54,3 +55,6 @@ LABEL_SETS = Table(
         Row("hashnet-sgn", (0.6449, 0.6891, 0.7056, 0.7138)),
     ),
 )
+
+CURVES = Curves("hashnet-fig2", IMAGENET100, 64)
+SETS_CURVES = Curves("hashnet-fig4", LABEL_SETS, 64)

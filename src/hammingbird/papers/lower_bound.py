@@ -1,4 +1,4 @@
-"""A Lower Bound of Hash Codes' Performance: Tables 1 and 2 of its appendix."""
+"""A Lower Bound of Hash Codes' Performance: Tables 1 and 2 of its appendix, Figure 9."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hammingbird.papers.curves import Curves
 from hammingbird.papers.sources import cifar_1_features, imagenet100_features
 from hammingbird.papers.tables import SEEDS, Row, Table
 
@@ -35,6 +36,7 @@ HOSTS = Table(
     ),
 )
 
+CURVES = Curves("lower-bound-fig9", HOSTS, 64)
 HOSTS_MLP = replace(HOSTS, name="lower-bound-table1-mlp", parameters={"backbone": "mlp"})
 
 BITS = (16, 32, 48)
@@ -62,6 +64,23 @@ IMAGENET_CENTERS = Table(
         Row("csq_d", (0.885, 0.895, 0.902), {"centers": "reed_solomon"}),
         Row("csq_d", (0.873, 0.890, 0.898), {"centers": "bch"}),
         Row("csq_d", (0.879, 0.890, 0.898), {"centers": "hadamard"}),
+    ),
+)
+
+_UNTRAINED = {"posterior": "untrained"}
+UNTRAINED = Table(
+    "lower-bound-untrained",
+    cifar_1_features,
+    "nothing printed",
+    "map",
+    (16, 32, 64),
+    (
+        Row("hashnet", None),
+        Row("hashnet_d", None),
+        Row("hashnet_d", None, _UNTRAINED),
+        Row("csq", None),
+        Row("csq_d", None),
+        Row("csq_d", None, _UNTRAINED),
     ),
 )
 

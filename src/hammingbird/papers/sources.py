@@ -82,6 +82,12 @@ def imagenet100_features() -> Parts:
     return replace(train, name="imagenet100"), query, database
 
 
+def imagenet100_pictures() -> NDArray[np.uint8]:
+    """Return the pictures of the 5,000 queries of :func:`imagenet100_features`, [n, 64, 64, 3]."""
+    pictures: Any = load(data_file("imagenet100-tiny/query.parquet")).images
+    return np.asarray(pictures[np.arange(len(pictures))], np.uint8)
+
+
 def tmc2007() -> Parts:
     """Return aviation reports with label sets: 10,000 of the 21,519 searched are learnt from."""
     database, query = (load(data_file(f"tmc2007/tmc2007_{part}.npz")) for part in ("train", "test"))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
+from hammingbird.comparison.results import read_results
 from hammingbird.comparison.run import compare
 from hammingbird.papers import markdown
 from hammingbird.papers.sources import Parts
@@ -107,38 +108,48 @@ class Table:
     def _run(
         self, parts: Parts, out: Path, seeds: Sequence[int]
     ) -> tuple[dict[str, list[list[float]]], float]:
-        """Values per row, length and seed, and that of the float vectors.
-
-        Runs are kept below ``out`` by data and parameters, so that tables share them.
-        """
+        """Values per row, length and seed, and that of the float vectors."""
         found: dict[str, list[list[float]]] = {}
         ceiling = 0.0
-        for parameters in {str(row.parameters): row.parameters for row in self.rows}.values():
-            rows = [row for row in self.rows if row.parameters == parameters]
-            settings = {**self.parameters, **parameters}
-            folder = "-".join([parts[0].name, *(f"{k}={v}" for k, v in settings.items())])
-            results = compare(
-                *parts,
-                methods=[row.method for row in rows],
-                bits=self.bits,
-                seeds=seeds,
-                relevance=self.relevance,
-                out=out / folder,
-                metrics=[self.metric],
-                parameters=settings,
-            )
-            write_report(out / folder)
-            ceiling = results["records"][0]["metrics"][self.metric]
+        for rows, folder in self.run(parts, out, seeds):
+            records = read_results(folder)[0]["records"]
+            ceiling = records[0]["metrics"][self.metric]
             for row in rows:
                 found[row.label] = [
                     [
                         r["metrics"][self.metric]
-                        for r in results["records"]
+                        for r in records
                         if (r["method"], r["bits"]) == (row.method, bits)
                     ]
                     for bits in self.bits
                 ]
         return found, ceiling
+
+    def run(
+        self, parts: Parts, out: Path, seeds: Sequence[int] = SEEDS
+    ) -> list[tuple[list[Row], Path]]:
+        """Compare what is not yet compared; return rows of equal parameters, and their folder.
+
+        Runs are kept below ``out`` by data and parameters, so that tables and figures share them.
+        """
+        done = []
+        for parameters in {str(row.parameters): row.parameters for row in self.rows}.values():
+            rows = [row for row in self.rows if row.parameters == parameters]
+            settings = {**self.parameters, **parameters}
+            folder = out / "-".join([parts[0].name, *(f"{k}={v}" for k, v in settings.items())])
+            compare(
+                *parts,
+                methods=[row.method for row in rows],
+                bits=self.bits,
+                seeds=seeds,
+                relevance=self.relevance,
+                out=folder,
+                metrics=[self.metric],
+                parameters=settings,
+            )
+            write_report(folder)
+            done.append((rows, folder))
+        return done
 
 
 def as_markdown(table: Table, content: dict[str, Any]) -> str:

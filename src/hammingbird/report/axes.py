@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FEW = 6
 """So many places on an axis are all marked."""
+MANY = 30
+"""Lines of more points have no markers."""
 
 
 def plot_sample(axes: Axes, style: Style) -> None:
@@ -189,6 +191,8 @@ def _plot_lines(axes: Axes, x: str, y: str, lines: Sequence[Line], log_x: bool) 
         style = numbered_style(LIGHT, number)
         dash = (0, (4, 1.5)) if line.variant else "solid"
         drawn = style.line(linestyle=dash, markersize=4, linewidth=1.4, label=line.name)
+        if len(line.points) > MANY:
+            drawn["marker"] = ""
         if line.points:
             axes.plot(*zip(*line.points, strict=True), **drawn)
     axes.set(xlabel=x, ylabel=y)
@@ -198,3 +202,23 @@ def _plot_lines(axes: Axes, x: str, y: str, lines: Sequence[Line], log_x: bool) 
         axes.minorticks_off()
     elif len(places) <= FEW:
         axes.set_xticks(places)
+
+
+def scatter_panel(title: str, x: str, y: str, groups: Sequence[Line]) -> Panel:
+    """A panel of named clouds of points on white; axes without a name have no ticks either."""
+    label = f"{title}: points of {', '.join(group.name for group in groups)}"
+    return Panel(title, label, partial(_plot_points, x=x, y=y, groups=groups), size=(300, 300))
+
+
+def _plot_points(axes: Axes, x: str, y: str, groups: Sequence[Line]) -> None:
+    for number, group in enumerate(groups):
+        style = numbered_style(LIGHT, number)
+        xs, ys = zip(*group.points, strict=True)
+        axes.scatter(
+            xs, ys, s=8, color=style.color, marker=style.marker, linewidths=0, label=group.name
+        )
+    axes.set(xlabel=x, ylabel=y)
+    if not (x or y):
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.grid(visible=False)

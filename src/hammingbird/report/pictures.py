@@ -6,16 +6,24 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hammingbird.comparison.examples import ExampleRow, Examples, Images
 from hammingbird.errors import InputError, MissingExtraError
+from hammingbird.storage import replacing
 
 LARGEST_SIDE = 64
 PAGE_BYTES = 1_200_000
 """Pictures of a page, encoded; the drawings of the largest comparisons take about as much."""
 
+
+FRAME = 3
+"""Pixels around a framed picture."""
+HIT, MISS = (46, 140, 70), (200, 50, 50)
 
 FIRST = 4
 """Queries on the first screen."""
@@ -80,14 +88,39 @@ def gallery(examples: Examples) -> Gallery:
 
 def png(images: Sequence[Images] | Images) -> str:
     """Put images of one size side by side, as a data URI; large ones are made smaller."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingExtraError("pillow", "report") from error
-    strip = Image.fromarray(np.ascontiguousarray(np.concatenate(list(images), axis=1), np.uint8))
+    strip = _image(np.concatenate(list(images), axis=1))
     side = max(images[0].shape[:2])
     if side > LARGEST_SIDE:
         strip = strip.resize([max(1, round(x * LARGEST_SIDE / side)) for x in strip.size])
     stream = BytesIO()
     strip.save(stream, "PNG", optimize=True)
     return "data:image/png;base64," + b64encode(stream.getvalue()).decode()
+
+
+def framed(query: Images, results: Images, correct: NDArray[np.bool_]) -> Images:
+    """A query and its results side by side, [h, w, 3]: what is right framed green, the rest red."""
+    colors = [(255, 255, 255), *(HIT if right else MISS for right in correct)]
+    framed = []
+    for image, color in zip([query, *results], colors, strict=True):
+        height, width = image.shape[:2]
+        canvas = np.empty((height + 2 * FRAME + 2, width + 2 * FRAME + 2, 3), np.uint8)
+        canvas[:] = 255
+        canvas[1:-1, 1:-1] = color
+        inner = canvas[FRAME + 1 : -FRAME - 1, FRAME + 1 : -FRAME - 1]
+        inner[:] = image if image.ndim == 3 else image[..., None]
+        framed.append(canvas)
+    return np.concatenate(framed, axis=1)
+
+
+def save_picture(path: Path, image: Images) -> None:
+    """Write one PNG file."""
+    with replacing(path) as temporary:
+        _image(image).save(temporary, "PNG", optimize=True)
+
+
+def _image(array: Images) -> Any:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError("pillow", "report") from error
+    return Image.fromarray(np.ascontiguousarray(array, np.uint8))

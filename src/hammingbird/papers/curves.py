@@ -1,0 +1,67 @@
+"""Precision within radius 2, precision over recall, and of the first N, for a table's methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hammingbird.comparison.results import average, read_results
+from hammingbird.papers.tables import SEEDS, Table
+from hammingbird.report.axes import Line, line_panel
+from hammingbird.report.canvas import LIGHT, save_panels
+from hammingbird.report.content import Content
+
+BALL = "precision@h2"
+CURVES = {
+    "precision_recall": ("recall", "precision", "recall", "precision"),
+    "precision_at": ("n", "value", "N", "precision of the first N"),
+}
+"""Name of the curve: its coordinates, and what the axes say."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Three panels of one table's runs: P@H<=2 over bits, and two curves at one length."""
+
+    name: str
+    table: Table
+    bits: int
+
+    def __call__(self, out: Path, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+        """Run what is missing; draw, and return the points, means over seeds."""
+        parts = self.table.data()
+        balls: dict[str, list[tuple[float, float]]] = {}
+        curves: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in CURVES}
+        variants = {}
+        for rows, folder in self.table.run(parts, out / "runs", seeds):
+            results, stored = read_results(folder)
+            content = Content(results, stored, LIGHT)
+            found = {(row.method, row.bits): row for row in average(results)}
+            for before, row in zip(["", *(row.method for row in rows)], rows, strict=False):
+                variants[row.label] = row.method == f"{before}_d"
+                cells = [found[row.method, b] for b in self.table.bits if (row.method, b) in found]
+                balls[row.label] = [(cell.bits or 0, cell.metrics[BALL].mean) for cell in cells]
+                longest = found.get((row.method, self.bits))
+                for name, (x, y, *_) in CURVES.items():
+                    curve = None if longest is None else content.curve(longest, name, x, y)
+                    curves[name][row.label] = (
+                        [] if curve is None else [(float(a), float(b)) for a, b in zip(*curve)]
+                    )
+        panels = [line_panel("within two bits", "bits", "precision", _lines(balls, variants))]
+        for name, (_, _, x, y) in CURVES.items():
+            lines = _lines(curves[name], variants)
+            panels.append(line_panel(f"{self.bits} bits", x, y, lines))
+        save_panels(out / f"{self.name}.svg", panels)
+        return {
+            "data": parts[0].name,
+            "bits": self.bits,
+            "seeds": len(seeds),
+            BALL: balls,
+            **curves,
+        }
+
+
+def _lines(points: dict[str, list[tuple[float, float]]], variants: dict[str, bool]) -> list[Line]:
+    return [Line(name, found, variants[name]) for name, found in points.items()]

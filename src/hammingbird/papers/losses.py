@@ -1,0 +1,44 @@
+"""The loss before and after the sign over the training (HashNet, Figure 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hammingbird.comparison.results import read_results
+from hammingbird.papers.hashnet import IMAGENET100, VARIANTS
+from hammingbird.papers.tables import SEEDS, Table
+from hammingbird.report.axes import Line, line_panel
+from hammingbird.report.canvas import save_panels
+
+SHOWN: tuple[tuple[str, Table], ...] = (
+    ("hashnet", VARIANTS),
+    ("hashnet-sgn", VARIANTS),
+    ("dhn", IMAGENET100),
+)
+BITS = 64
+
+
+def before_and_after_the_sign(out: Path, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+    """Figure 7: J and L of one fixed batch per epoch, first seed, at 64 bits."""
+    parts = IMAGENET100.data()
+    panels, records = [], []
+    for method, table in SHOWN:
+        (_, folder), *_ = table.run(parts, out / "runs", seeds)
+        cells = read_results(folder)[1]
+        history = next(
+            cell["curves"]["training"]
+            for cell in cells
+            if (cell["method"], cell.get("bits"), cell.get("seed")) == (method, BITS, seeds[0])
+        )
+        series = {
+            f"{key} ({said} the sign)": [(record["epoch"], record[key]) for record in history]
+            for key, said in (("J", "before"), ("L", "after"))
+        }
+        lines = [Line(name, points) for name, points in series.items()]
+        panels.append(line_panel(method, "epoch", "loss", lines))
+        last = history[-1]
+        records.append({"method": method, "J": last["J"], "L": last["L"], "series": series})
+    save_panels(out / "hashnet-fig7.svg", panels)
+    return {"data": parts[0].name, "bits": BITS, "seed": seeds[0], "records": records}
