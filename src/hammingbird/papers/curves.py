@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hammingbird.comparison.results import average, read_results
 from hammingbird.papers.tables import SEEDS, Table
 from hammingbird.report.axes import Line, line_panel
@@ -46,9 +48,7 @@ class Curves:
                 longest = found.get((row.method, self.bits))
                 for name, (x, y, *_) in CURVES.items():
                     curve = None if longest is None else content.curve(longest, name, x, y)
-                    curves[name][row.label] = (
-                        [] if curve is None else [(float(a), float(b)) for a, b in zip(*curve)]
-                    )
+                    curves[name][row.label] = [] if curve is None else np.transpose(curve).tolist()
         panels = [line_panel("within two bits", "bits", "precision", _lines(balls, variants))]
         for name, (_, _, x, y) in CURVES.items():
             lines = _lines(curves[name], variants)

@@ -8,14 +8,24 @@ from typing import Any
 
 from hammingbird.comparison.results import read_results
 from hammingbird.papers.hashnet import IMAGENET100, VARIANTS
-from hammingbird.papers.tables import SEEDS, Table
+from hammingbird.papers.sources import imagenet100_features
+from hammingbird.papers.tables import SEEDS, Row, Table
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import save_panels
 
-SHOWN: tuple[tuple[str, Table], ...] = (
-    ("hashnet", VARIANTS),
-    ("hashnet-sgn", VARIANTS),
-    ("dhn", IMAGENET100),
+STEEP = Table(
+    "hashnet-steep",
+    imagenet100_features,
+    "ImageNet-100, AlexNet",
+    "map@1000",
+    (64,),
+    (Row("hashnet", None, {"steepest": 1024.0}),),
+)
+SHOWN: tuple[tuple[Row, Table], ...] = (
+    (Row("hashnet", None), VARIANTS),
+    (STEEP.rows[0], STEEP),
+    (Row("hashnet-sgn", None), VARIANTS),
+    (Row("dhn", None), IMAGENET100),
 )
 BITS = 64
 
@@ -24,21 +34,21 @@ def before_and_after_the_sign(out: Path, seeds: Sequence[int] = SEEDS) -> dict[s
     """Figure 7: J and L of one fixed batch per epoch, first seed, at 64 bits."""
     parts = IMAGENET100.data()
     panels, records = [], []
-    for method, table in SHOWN:
+    for row, table in SHOWN:
         (_, folder), *_ = table.run(parts, out / "runs", seeds)
         cells = read_results(folder)[1]
         history = next(
             cell["curves"]["training"]
             for cell in cells
-            if (cell["method"], cell.get("bits"), cell.get("seed")) == (method, BITS, seeds[0])
+            if (cell["method"], cell.get("bits"), cell.get("seed")) == (row.method, BITS, seeds[0])
         )
         series = {
             f"{key} ({said} the sign)": [(record["epoch"], record[key]) for record in history]
             for key, said in (("J", "before"), ("L", "after"))
         }
         lines = [Line(name, points) for name, points in series.items()]
-        panels.append(line_panel(method, "epoch", "loss", lines))
+        panels.append(line_panel(row.label, "epoch", "loss", lines))
         last = history[-1]
-        records.append({"method": method, "J": last["J"], "L": last["L"], "series": series})
+        records.append({"method": row.label, "J": last["J"], "L": last["L"], "series": series})
     save_panels(out / "hashnet-fig7.svg", panels)
     return {"data": parts[0].name, "bits": BITS, "seed": seeds[0], "records": records}

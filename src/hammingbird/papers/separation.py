@@ -25,8 +25,6 @@ METHODS = (
 )  # fmt: skip
 OVER_EPOCHS = ("csq", "hashnet_d")
 RATIOS = ("ratio", "ratio_95")
-EVERY = 2
-"""Epochs between two looks."""
 
 
 def ratio_and_precision(out: Path) -> dict[str, Any]:
@@ -55,12 +53,10 @@ def ratio_and_precision(out: Path) -> dict[str, Any]:
         hasher.fit(train.X, train.y, watch=look)
         kept = ("epoch", *RATIOS, "map")
         epochs[name] = [{k: record[k] for k in kept} for record in hasher.history_]
+    looks = {"methods": methods, **{f"epochs of {name}": e for name, e in epochs.items()}}
     correlation = {
         f"over {name}": {of: _rank_correlation(records, of) for of in RATIOS}
-        for name, records in {
-            "methods": methods,
-            **{f"epochs of {k}": v for k, v in epochs.items()},
-        }.items()
+        for name, records in looks.items()
     }
     _draw(out, methods, epochs)
     write_table(
