@@ -1,4 +1,4 @@
-.PHONY: install test sanitize lint format docs bench
+.PHONY: install test sanitize lint format docs papers bench
 
 install:
 	python3 -m venv .venv
@@ -29,6 +29,10 @@ format:
 docs:
 	.venv/bin/pip install -q ".[docs]"
 	.venv/bin/mkdocs build --strict
+
+# Writes the tables of the papers' pages from the results that are kept in docs/results.
+papers:
+	.venv/bin/python -m hammingbird.papers.pages docs
 
 # Prints the ratios to FAISS, usearch, NumPy and the argsort loop, and writes tables and plots to runs/bench.
 bench:

@@ -36,6 +36,11 @@ def test_names_are_listed_and_found():
         assert name in listed.stdout
         module, function = result.path.split(":")
         assert callable(getattr(__import__(f"{room.__name__}.{module}", fromlist=["x"]), function))
+    as_json = CliRunner().invoke(app, ["reproduce", "--list", "--json"])
+    rows = json.loads(as_json.stdout)
+    assert [row["name"] for row in rows] == list(RESULTS)
+    assert all(row["paper"] and row["data"] and row["protocol"] for row in rows)
+    assert all(row["minutes"] > 0 and row["kind"] in ("table", "figure") for row in rows)
 
 
 def test_unknown_names_and_missing_data_are_errors(tmp_path, monkeypatch):
@@ -198,7 +203,7 @@ def test_every_table_claims_a_number_per_length():
                     method = catalog.get(row.method)
                     pytest.importorskip("torch")
                     method.make().set_params(**{**table.parameters, **row.parameters})
-    assert seen == 12
+    assert seen == 13
 
 
 def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):

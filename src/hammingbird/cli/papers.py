@@ -36,9 +36,8 @@ def reproduce(
         listed = [{"name": known, **asdict(result)} for known, result in RESULTS.items()]
         typer.echo(json.dumps(listed, indent=1))
         return
-    shown = table("name", "paper", "result", "data", "protocol", "min")
+    shown = table("name", "paper", "result", "data", "min")
+    shown.columns[0].no_wrap = True
     for known, result in RESULTS.items():
-        shown.add_row(
-            known, result.paper, result.summary, result.data, result.protocol, str(result.minutes)
-        )
+        shown.add_row(known, result.paper, result.summary, result.data, str(result.minutes))
     console.print(shown)

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-SGH = "Stochastic Generative Hashing"
-HASHNET = "HashNet"
-MIHASH = "Hashing with Mutual Information"
-LOWER_BOUND = "A Lower Bound of Hash Codes' Performance"
-OWN = "Hammingbird"
+SGH, HASHNET, MIHASH, LOWER_BOUND, OWN = "SGH", "HashNet", "MIHash", "Lower Bound", "Hammingbird"
 
 
 @dataclass(frozen=True)
@@ -30,8 +26,8 @@ class Result:
 
 
 _NEAR, _LABEL = "true neighbours", "same label"
-_IMAGES = "ImageNet-100 (Tiny), MobileNetV2 features"
-_CIFAR = "CIFAR-10, MobileNetV2 features"
+_IMAGES = "ImageNet-100 features"
+_CIFAR = "CIFAR-10 features"
 
 RESULTS: Mapping[str, Result] = MappingProxyType(
     {

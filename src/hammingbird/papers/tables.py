@@ -93,7 +93,7 @@ class Table:
             "records": records,
         }
         with replacing(out / f"{self.name}.md") as temporary:
-            temporary.write_text(as_markdown(self, content), "utf-8")
+            temporary.write_text(as_markdown(content), "utf-8")
         if len(self.bits) > 1:
             panels = [
                 line_panel(title, "bits", self.metric, _lines(self, records, key))
@@ -152,23 +152,27 @@ class Table:
         return done
 
 
-def as_markdown(table: Table, content: dict[str, Any]) -> str:
-    """Write a table with claimed and found figures side by side."""
-    header = [text for b in table.bits for text in (f"{b} bits: claimed", "found")]
+def as_markdown(content: Mapping[str, Any]) -> str:
+    """Write what a table found, with claimed and found figures side by side."""
+    records = content["records"]
+    lengths = list(dict.fromkeys(r["bits"] for r in records))
+    header = [text for bits in lengths for text in (f"{bits} bits: claimed", "found")]
     rows = []
-    for row in table.rows:
+    for label in dict.fromkeys(r["row"] for r in records):
         cells = [
             text
-            for r in content["records"]
-            if r["row"] == row.label
+            for r in records
+            if r["row"] == label
             for text in (
                 _short(r["claimed"]),
                 _short(r["found"]) + (f" ± {_short(r['std'])}" if r["seeds"] > 1 else ""),
             )
         ]
-        rows.append([row.label, *cells])
-    taus = [text for tau in content["kendall tau"].values() for text in ("", f"{tau:+.2f}")]
-    return markdown.table(["", *header], [*rows, ["Kendall's tau", *taus]])
+        rows.append([label, *cells])
+    if any(r["claimed"] is not None for r in records):
+        taus = [text for tau in content["kendall tau"].values() for text in ("", f"{tau:+.2f}")]
+        rows.append(["Kendall's tau", *taus])
+    return markdown.table(["", *header], rows)
 
 
 def _short(value: float | None) -> str:

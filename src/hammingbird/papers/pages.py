@@ -1,0 +1,74 @@
+"""Tables of the documentation, made from stored results: ``python -m hammingbird.papers.pages``.
+
+A page holds, where a table belongs, ``<!-- results/NAME.json -->`` (with ``#PART`` before the
+ending where a result has parts) and ``<!-- end -->``; what is between them is written anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from hammingbird.errors import FileError
+from hammingbird.papers import markdown
+from hammingbird.papers.tables import as_markdown
+from hammingbird.storage import replacing
+
+BLOCK = re.compile(
+    r"(<!-- results/([\w.-]+?)\.json(?:#([^>]+?))? -->\n).*?(<!-- end -->)", re.DOTALL
+)
+
+
+def write_pages(docs: Path) -> list[Path]:
+    """Fill every page of ``docs`` from ``docs/results``; return the pages that have changed."""
+    changed = []
+    for page in sorted(docs.glob("*.md")):
+        before = page.read_text("utf-8")
+        after = fill(before, docs / "results")
+        if after != before:
+            with replacing(page) as temporary:
+                temporary.write_text(after, "utf-8")
+            changed.append(page)
+    return changed
+
+
+def fill(text: str, results: Path) -> str:
+    """Return a page with its tables as the stored results have them.
+
+    Raises :class:`FileError` if a result that the page names is missing.
+    """
+
+    def block(match: re.Match[str]) -> str:
+        opening, name, part, closing = match.groups()
+        path = results / f"{name}.json"
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise FileError(
+                f"{path} cannot be read ({error}): hammingbird reproduce {name} --out {results}"
+            ) from error
+        return f"{opening}\n{as_table(content[part] if part else content)}\n{closing}"
+
+    return BLOCK.sub(block, text)
+
+
+def as_table(content: dict[str, Any]) -> str:
+    """A table of claimed and found figures, or of the plain values of every record."""
+    if "kendall tau" in content:
+        return as_markdown(content)
+    records = content["records"]
+    columns = [name for name, value in records[0].items() if isinstance(value, str | int | float)]
+    rows = [[_text(record[name]) for name in columns] for record in records]
+    return markdown.table(columns, rows)
+
+
+def _text(value: str | float) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    for page in write_pages(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")):
+        sys.stdout.write(f"{page}\n")
