@@ -89,11 +89,13 @@ def test_information_goes_with_precision(small, tmp_path):
 
 
 def test_joint_shares_of_two_bits(small, tmp_path):
-    found = room.reproduce("lower-bound-fig5", tmp_path)
-    assert sum(found["joint"].values()) == pytest.approx(1)
-    for bit, margin in enumerate(found["marginal"]):
-        ones = sum(share for pattern, share in found["joint"].items() if pattern[bit] == "+")
-        assert ones == pytest.approx(margin["+"])
+    records = room.reproduce("lower-bound-fig5", tmp_path)["records"]
+    assert [record["pattern"] for record in records] == ["++", "+-", "-+", "--"]
+    for name in ("joint", "product of the bits' shares"):
+        assert sum(record[name] for record in records) == pytest.approx(1)
+    joint = [record["joint"] for record in records]
+    product = (joint[0] + joint[1]) * (joint[0] + joint[2])
+    assert records[0]["product of the bits' shares"] == pytest.approx(product)
 
 
 def test_blocks_are_nearer_to_the_codes_than_single_bits(small, tmp_path):
