@@ -10,8 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hammingbird.deep.mobilenet import MobileNetV2, read_weights
 from hammingbird.errors import InputError, MissingExtraError
 
+NAMED = ("mobilenetv2:", "timm:", "hf:")
+LARGEST_SIDE = 4096
 Shape = tuple[int, ...]
 """Shape of one input: (d,) for vectors, (h, w, c) for images."""
 
@@ -151,12 +154,18 @@ def build(
 ) -> Network:
     """Put a network together.
 
-    ``backbone`` is None (a linear layer), ``"mlp"``, ``"cnn"``, ``"timm:NAME"``, ``"hf:NAME"`` or a
-    module of the user's that maps vectors [m, d] or images [m, c, h, w] to features [m, f].
+    ``backbone`` is None (a linear layer), ``"mlp"``, ``"cnn"``, ``"mobilenetv2:FILE"`` (or
+    ``"mobilenetv2:FILE@96"``, which resizes images to 96 pixels), ``"timm:NAME"``, ``"hf:NAME"`` or
+    a module of the user's that maps vectors [m, d] or images [m, c, h, w] to features [m, f].
     ``pretrained=False`` leaves out the weights of named models, where others follow anyway, and
-    never reaches the network: a model of Hugging Face is then built from its ``config``.
+    never reaches the network: a model of Hugging Face is then built from its ``config``. A backbone
+    that has ``pixels``, a mean and a scale, gets its images by these.
     """
     body = _backbone(backbone, shape, pretrained, config)
+    if isinstance(enter, Picture) and hasattr(body, "pixels"):
+        mean, scale = body.pixels
+        enter.mean.fill_(mean)
+        enter.scale.fill_(scale)
     width = _width(body, shape)
     head = nn.Linear(width, n_bits)
     nn.init.normal_(head.weight, std=math.sqrt(1.0 / width))
@@ -173,19 +182,29 @@ def _backbone(
         return nn.Identity()
     if backbone == "mlp":
         return MLP(shape[0])
-    if isinstance(backbone, str) and (backbone == "cnn" or backbone.startswith(("timm:", "hf:"))):
+    if backbone == "cnn" or (isinstance(backbone, str) and backbone.startswith(NAMED)):
         if len(shape) != 3:
             raise InputError(f"backbone={backbone!r} needs images [n, h, w, c], not vectors")
         if backbone == "cnn":
             return SmallConvNet(shape[2])
         kind, _, model = backbone.partition(":")
+        if kind == "mobilenetv2":
+            return _mobilenet(model, pretrained)
         if kind == "timm":
             return _timm(model, shape, pretrained)
         return _huggingface(model, pretrained, config)
     raise InputError(
-        f"backbone must be None, 'mlp', 'cnn', 'timm:NAME', 'hf:NAME' or a torch module, "
-        f"got {backbone!r}"
+        "backbone must be None, 'mlp', 'cnn', 'mobilenetv2:FILE', 'timm:NAME', 'hf:NAME' or a "
+        f"torch module, got {backbone!r}"
     )
+
+
+def _mobilenet(name: str, pretrained: bool) -> nn.Module:
+    path, _, side = name.partition("@")
+    if side and not (side.isascii() and side.isdigit() and 1 <= int(side) <= LARGEST_SIDE):
+        raise InputError(f"backbone='mobilenetv2:{name}': {side!r} is no size from 1 to 4096")
+    pixels = int(side) if side else None
+    return read_weights(path, pixels) if pretrained else MobileNetV2(pixels)
 
 
 def _timm(name: str, shape: Shape, pretrained: bool) -> nn.Module:

@@ -1,0 +1,120 @@
+"""The pretrained backbone: its file, its padding, its place in a hasher."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import hammingbird as hb
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.deep
+
+from hammingbird.deep.mobilenet import MobileNetV2, SameConvolution, convert, read_weights
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A quantized network of drawn weights in the format of the conversion, and what it became."""
+    folder = tmp_path_factory.mktemp("weights")
+    rng = np.random.default_rng(0)
+    arrays, graph = {}, []
+    layers = [part for part in MobileNetV2().modules() if isinstance(part, SameConvolution)]
+    for i, layer in enumerate(layers):
+        out, inner, h, w = layer.convolution.weight.shape
+        depthwise = layer.convolution.groups > 1
+        shape = (1, h, w, out) if depthwise else (out, h, w, inner)
+        name = f"{i:02d}"
+        arrays |= {
+            f"{name}.w": rng.integers(0, 256, shape, np.uint8),
+            f"{name}.ws": np.float32([0.01 / np.sqrt(inner * h * w)]),
+            f"{name}.wz": np.int32([128]),
+            f"{name}.b": rng.standard_normal(out).astype(np.float32),
+        }
+        op = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+        graph.append({"op": op, "layer": name})
+    arrays["meta"] = np.frombuffer(json.dumps({"graph": graph}).encode(), np.uint8)
+    np.savez(folder / "quantized.npz", **arrays)
+    convert(folder / "quantized.npz", folder / "weights.safetensors")
+    return folder, arrays
+
+
+def test_weights_are_those_of_the_file(files):
+    folder, arrays = files
+    network = read_weights(folder / "weights.safetensors")
+    convolutions = [p for p in network.modules() if isinstance(p, SameConvolution)]
+    assert len(convolutions) == 52
+    second = convolutions[1].convolution.weight[5, 0].detach().numpy()
+    scale = arrays["01.ws"] * (arrays["01.w"][0, :, :, 5].astype(float) - 128)
+    np.testing.assert_allclose(second, scale, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [7, 8])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_padding_is_that_of_tensorflow(size, stride):
+    """Output of ceil(size / stride), windows that start (total // 2) before the image."""
+    layer = SameConvolution(1, 1, 3, stride, linear=True)
+    torch.nn.init.ones_(layer.convolution.weight)
+    torch.nn.init.zeros_(layer.convolution.bias)
+    image = torch.arange(size * size, dtype=torch.float32).reshape(1, 1, size, size)
+    found = layer(image)[0, 0].detach().numpy()
+    steps = -(-size // stride)
+    assert found.shape == (steps, steps)
+    before = max((steps - 1) * stride + 3 - size, 0) // 2
+    padded = np.zeros((size + 6, size + 6))
+    padded[before : before + size, before : before + size] = image[0, 0]
+    for i in range(steps):
+        for j in range(steps):
+            window = padded[i * stride : i * stride + 3, j * stride : j * stride + 3]
+            assert found[i, j] == pytest.approx(window.sum())
+
+
+def test_images_are_resized_as_pillow_does():
+    from PIL import Image
+
+    image = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+    network = MobileNetV2(side=32)
+    seen = []
+    network.layers.register_forward_pre_hook(lambda _, images: seen.append(images[0]))
+    network((torch.from_numpy(image).float().permute(2, 0, 1)[None] - 128) / 128)
+    found = seen[0][0].permute(1, 2, 0).numpy() * 128 + 128
+    expected = np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.BICUBIC))
+    assert np.abs(found - expected).max() <= 2
+    assert np.abs(found - expected).mean() < 0.2
+
+
+def test_a_hasher_is_trained_on_it_saved_and_used_without_the_file(files, tmp_path):
+    folder, _ = files
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (24, 16, 16, 3), np.uint8)
+    labels = np.arange(24) % 2
+    weights = tmp_path / "moved.safetensors"
+    weights.write_bytes((folder / "weights.safetensors").read_bytes())
+    hasher = hb.CSQ(8, backbone=f"mobilenetv2:{weights}@32", epochs=1, random_state=0)
+    hasher.fit(images, labels)
+    network = hasher._network()
+    assert network.enter.mean.unique().tolist() == [128.0]
+    assert float(network.enter.scale) == 128.0
+    hasher.save(tmp_path / "model")
+    weights.unlink()
+    np.testing.assert_array_equal(
+        hb.load(tmp_path / "model").transform(images), hasher.transform(images)
+    )
+
+
+def test_files_that_are_not_it_are_refused(files, tmp_path):
+    folder, arrays = files
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    for name in (f"{tmp_path}/none.safetensors", f"{folder}/quantized.npz"):
+        with pytest.raises(hb.FileError, match="holds no weights of MobileNetV2"):
+            hb.CSQ(8, backbone=f"mobilenetv2:{name}").fit(images, [0, 1, 0, 1])
+    with pytest.raises(hb.InputError, match="no size"):
+        hb.CSQ(8, backbone="mobilenetv2:x@0").fit(images, [0, 1, 0, 1])
+    with pytest.raises(hb.InputError, match="needs images"):
+        hb.CSQ(8, backbone="mobilenetv2:x").fit(np.zeros((4, 8)), [0, 1, 0, 1])
+    np.savez(tmp_path / "short.npz", **{k: v for k, v in arrays.items() if not k.startswith("05")})
+    with pytest.raises(hb.FileError, match="is not a quantized MobileNetV2"):
+        convert(tmp_path / "short.npz", tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
