@@ -101,10 +101,11 @@ def bits_of_kernel(
     # Kernel values of unit variance: in them a vector of length 1 gives scores of mean square 1.
     root = cholesky(variance, lower=True)
     white = solve_triangular(root, K.T, lower=True).T
-    residual = n_bits * signs.astype(np.float64)
+    residual, all_known = n_bits * signs.astype(np.float64), bool(signs.all())
+    pull = white.T @ (residual @ white)
     weights, gains, steps = np.empty((q, n_bits)), np.empty((n_bits, 2)), 1
     for bit in tqdm(range(n_bits), desc="KSH", unit="bit", leave=False, disable=None):
-        _, top = eigh(white.T @ (residual @ white), subset_by_index=(q - 1, q - 1))
+        _, top = eigh(pull, subset_by_index=(q - 1, q - 1))
         spectral = solve_triangular(root, top[:, 0], lower=True, trans="T")
         search = minimize(
             smoothed, spectral, (K, residual), "L-BFGS-B", jac=True,
@@ -116,7 +117,12 @@ def bits_of_kernel(
         best = int(gains[bit].argmax())
         weights[:, bit] = (spectral, search.x)[best]
         b = tried[best]
-        residual -= np.where(signs == 0, 0.0, np.outer(b, b))
+        if all_known:
+            residual -= np.outer(b, b)
+            pull -= np.outer(white.T @ b, white.T @ b)
+        else:
+            residual -= np.where(signs == 0, 0.0, np.outer(b, b))
+            pull = white.T @ (residual @ white)
     return weights, gains, steps
 
 

@@ -50,7 +50,7 @@ class SPLH(LinearHasher):
         *,
         eta: float = 0.125,
         step: float = 1.0,
-        max_rows: int = 1000,
+        max_rows: int = 2000,
         output: Output = "packed",
         random_state: int | None = None,
     ) -> None:
