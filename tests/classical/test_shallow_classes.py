@@ -70,6 +70,12 @@ class TestITQCCA:
         scores = (X - X.mean(axis=0)) @ directions
         np.testing.assert_allclose(scores.T @ scores / len(X), np.eye(5), atol=1e-8)
 
+    def test_directions_count_by_their_correlation(self, clusters):
+        hasher = hb.ITQCCA(5, ridge=1e-12, random_state=0).fit(*clusters)
+        scores = hasher.project(clusters[0])
+        spread = np.linalg.eigvalsh(scores.T @ scores / len(scores))
+        np.testing.assert_allclose(np.sqrt(spread[::-1]), hasher.correlations_, rtol=1e-6)
+
     def test_bits_beyond_the_classes_are_told_and_span_no_more(self, clusters, caplog):
         with caplog.at_level(logging.WARNING):
             few = hb.ITQCCA(5, random_state=0).fit(*clusters)
