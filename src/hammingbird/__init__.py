@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from hammingbird.classical.spectral import SpectralHashing
     from hammingbird.classical.supervised.bre import BRE, ReconstructiveEmbedding
     from hammingbird.classical.supervised.fasthash import FastHash
+    from hammingbird.classical.supervised.itqcca import ITQCCA
+    from hammingbird.classical.supervised.ksh import KSH
     from hammingbird.classical.supervised.mlh import MLH
+    from hammingbird.classical.supervised.sdh import SDH
+    from hammingbird.classical.supervised.splh import SPLH, USPLH
     from hammingbird.classical.supervised.structhash import StructHash
     from hammingbird.codes import hamming, pack, unpack
     from hammingbird.comparison.run import compare
@@ -73,8 +77,13 @@ _HOMES = {
     "BRE": "classical.supervised.bre",
     "ReconstructiveEmbedding": "classical.supervised.bre",
     "FastHash": "classical.supervised.fasthash",
+    "ITQCCA": "classical.supervised.itqcca",
+    "KSH": "classical.supervised.ksh",
     "MLH": "classical.supervised.mlh",
+    "SDH": "classical.supervised.sdh",
+    "SPLH": "classical.supervised.splh",
     "StructHash": "classical.supervised.structhash",
+    "USPLH": "classical.supervised.splh",
     "CNNH": "deep.methods.cnnh",
     "CSQ": "deep.methods.csq",
     "DBDH": "deep.methods.dbdh",
@@ -131,10 +140,15 @@ __all__ = [
     "DSDH",
     "DTSH",
     "ITQ",
+    "ITQCCA",
+    "KSH",
     "LSH",
     "METHODS",
     "MLH",
+    "SDH",
     "SGH",
+    "SPLH",
+    "USPLH",
     "VDSH",
     "BinaryAutoencoder",
     "DeepHasher",

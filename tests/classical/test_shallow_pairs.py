@@ -142,7 +142,7 @@ class TestMLH:
             hb.MLH(4).fit(np.ones((30, 3)), np.arange(30) % 2)
 
 
-LEARNERS = ["bre", "mlh", "fasthash", "structhash"]
+LEARNERS = ["bre", "mlh", "itq-cca", "ksh", "sdh", "splh", "fasthash", "structhash"]
 
 
 @pytest.mark.parametrize("name", LEARNERS)

@@ -41,24 +41,31 @@ class ITQ(RotatedPCA):
         self.max_iter = max_iter
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
-        from tqdm import tqdm  # not imported to encode
-
-        if self.max_iter < 1:
-            raise InputError(f"max_iter must be at least 1, got {self.max_iter}")
         super()._fit(X, y)
         V = rounded(X, self._project)
-        total = float(np.einsum("ij,ij->", V, V, dtype=np.float64))
-        rotation = np.eye(self.n_bits_)
-        objective = np.empty(self.max_iter)
-        for step in tqdm(range(self.max_iter), desc="ITQ", unit="step", leave=False, disable=None):
-            correlation = _sign_correlation(V, rotation)
-            left, singular, right = np.linalg.svd(correlation)
-            rotation = left @ right
-            # |B - VR|^2 = |B|^2 + |V|^2 - 2 tr(R'V'B), and the best R makes the trace their sum.
-            objective[step] = (V.size + total - 2 * singular.sum()) / V.size
+        rotation, self.objective_ = rotation_to_signs(V, self.max_iter, "ITQ")
         self.weights_ = self.weights_ @ rotation
-        self.objective_ = objective
         self.n_iter_ = self.max_iter
+
+
+def rotation_to_signs(
+    V: NDArray[np.float32], max_iter: int, method: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the rotation [k, k] that brings ``V`` [n, k] near its signs, and each step's error."""
+    from tqdm import tqdm  # not imported to encode
+
+    if max_iter < 1:
+        raise InputError(f"max_iter must be at least 1, got {max_iter}")
+    total = float(np.einsum("ij,ij->", V, V, dtype=np.float64))
+    rotation = np.eye(V.shape[1])
+    objective = np.empty(max_iter)
+    for step in tqdm(range(max_iter), desc=method, unit="step", leave=False, disable=None):
+        correlation = _sign_correlation(V, rotation)
+        left, singular, right = np.linalg.svd(correlation)
+        rotation = left @ right
+        # |B - VR|^2 = |B|^2 + |V|^2 - 2 tr(R'V'B), and the best R makes the trace their sum.
+        objective[step] = (V.size + total - 2 * singular.sum()) / V.size
+    return rotation, objective
 
 
 def _sign_correlation(V: NDArray[np.float32], rotation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -40,15 +40,15 @@ def principal_directions(
     if is_sparse(X) and d > max(WIDEST, k):
         variances, directions = _leading(X, mean, k)
     else:
-        covariance = _scatter(X, mean) / n
+        covariance = scatter(X, mean) / n
         variances, directions = eigh(covariance, subset_by_index=(d - k, d - 1))
     variances, directions = variances[::-1], directions[:, ::-1]
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(k)]
     return directions * np.where(largest < 0, -1.0, 1.0), np.maximum(variances, 0.0)
 
 
-def _scatter(X: Any, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum of the outer products of centred rows, [d, d]."""
+def scatter(X: Any, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of the outer products of centred rows, [d, d]."""
     if is_sparse(X):
         rows = X.astype(np.float64)
         products: NDArray[np.float64] = (rows.T @ rows).toarray()

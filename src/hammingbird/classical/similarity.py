@@ -1,4 +1,4 @@
-"""What shallow supervised methods learn from: some rows, and which of them are similar."""
+"""What shallow supervised methods learn from: which rows are similar, or of what classes."""
 
 from __future__ import annotations
 
@@ -34,26 +34,82 @@ def similarity(
     """
     if most < 2:
         raise InputError(f"at least two rows are needed to compare, got {most}")
-    learns = f"{method} learns from labels, label sets, Pairs or Neighbors"
-    if y is None:
-        raise InputError(f"{learns}; requires y to be passed, but the target y is None")
-    if isinstance(y, Triplets):
-        raise InputError(f"{learns}, y is Triplets")
+    _check_kind(y, method)
     if isinstance(y, Pairs | Neighbors):
         found = _from_pairs(y, n_rows, most, rng)
     else:
         found = _from_labels(y, n_rows, most, rng)
     apart = found.signs == -1
     if not apart.any():
-        raise InputError(
-            "y has no dissimilar pair of rows, as one class has none: give rows that differ"
-        )
+        raise InputError(ALL_SIMILAR)
     if (found.signs == 1).sum() <= len(found.rows):
-        raise InputError(
-            f"y has no similar pair among {len(found.rows)} rows, as labels that are all distinct "
-            "have none: give labels that rows share"
-        )
+        raise InputError(_none_similar(len(found.rows)))
     return found
+
+
+class Indicators(NamedTuple):
+    """Some rows of the training data, and the classes that they are of."""
+
+    rows: NDArray[np.int64]
+    """[m], increasing."""
+    columns: Any
+    """CSR [m, c] of float64, a column for each class that some row is of."""
+
+
+def indicators(
+    y: Any, n_rows: int, most: int, n_columns: int, rng: np.random.RandomState, method: str
+) -> Indicators:
+    """Tell which classes rows are of, by ones and zeros.
+
+    From labels or label sets, of all rows with a label. Pairs and neighbours name no classes: at
+    most ``most`` rows are drawn as in :func:`similarity`, and leading eigenvectors of the table of
+    their signs, each times the root of its eigenvalue, stand for classes, ``n_columns`` at most.
+    Where the pairs come from classes, these span what class indicators span, but for the constant.
+    """
+    from scipy.linalg import eigh
+    from scipy.sparse import csr_array
+
+    _check_kind(y, method)
+    if isinstance(y, Pairs | Neighbors):
+        rows, signs = similarity(y, n_rows, most, rng, method)
+        first = max(0, len(rows) - n_columns)
+        values, vectors = eigh(signs.astype(np.float64), subset_by_index=(first, len(rows) - 1))
+        # A table with ones on its diagonal has a positive eigenvalue.
+        kept = values > 1e-9 * values[-1]
+        return Indicators(rows, csr_array(vectors[:, kept] * np.sqrt(values[kept])))
+    labels, _ = check_labels(y, n_rows)
+    if labels.ndim == 2:
+        rows = np.flatnonzero(labels.any(axis=1))
+        columns = csr_array(labels[rows].astype(np.float64))
+    else:
+        rows = np.flatnonzero(labels >= 0)
+        places = labels[rows], np.arange(len(rows) + 1)
+        columns = csr_array((np.ones(len(rows)), *places), (len(rows), int(labels.max()) + 1))
+    counts = columns.sum(axis=0)
+    if counts.max(initial=0) < 2:
+        raise InputError(_none_similar(len(rows)))
+    if np.isin(counts, (0, len(rows))).all():
+        raise InputError(ALL_SIMILAR)
+    return Indicators(rows, columns[:, np.flatnonzero(counts)])
+
+
+ALL_SIMILAR = "y has no dissimilar pair of rows, as one class has none: give rows that differ"
+
+
+def _none_similar(n_rows: int) -> str:
+    return (
+        f"y has no similar pair among {n_rows} rows, as labels that are all distinct have none: "
+        "give labels that rows share"
+    )
+
+
+def _check_kind(y: Any, method: str) -> None:
+    """Refuse what these methods do not learn from."""
+    learns = f"{method} learns from labels, label sets, Pairs or Neighbors"
+    if y is None:
+        raise InputError(f"{learns}; requires y to be passed, but the target y is None")
+    if isinstance(y, Triplets):
+        raise InputError(f"{learns}, y is Triplets")
 
 
 def _from_labels(y: Any, n_rows: int, most: int, rng: np.random.RandomState) -> Similarity:

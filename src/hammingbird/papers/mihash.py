@@ -19,6 +19,9 @@ CIFAR_1 = Table(
     (
         Row("sh", (0.183, 0.164, 0.161, 0.161)),
         Row("itq", (0.237, 0.246, 0.255, 0.261)),
+        Row("splh", (0.299, 0.330, 0.335, 0.330)),
+        Row("ksh", (0.488, 0.539, 0.548, 0.563)),
+        Row("sdh", (0.478, 0.557, 0.584, 0.592)),
         Row("fasthash", (0.553, 0.607, 0.619, 0.636)),
         Row("structhash", (0.664, 0.693, 0.691, 0.700)),
         Row("vdsh", (0.538, 0.541, 0.545, 0.548)),
@@ -35,6 +38,9 @@ CIFAR_2 = Table(
     "map",
     (16, 24, 32, 48),
     (
+        Row("splh", None),
+        Row("ksh", None),
+        Row("sdh", None),
         Row("fasthash", None),
         Row("structhash", None),
         Row("drsh", (0.608, 0.611, 0.617, 0.618)),
@@ -65,6 +71,9 @@ LABELME = Table(
     "map",
     (16, 32, 48, 64),
     (
+        Row("splh", None),
+        Row("ksh", None),
+        Row("sdh", None),
         Row("dpsh", (0.295, 0.346, 0.391, 0.427)),
         Row("dtsh", (0.304, 0.342, 0.361, 0.378)),
         Row("fasthash", (0.324, 0.394, 0.433, 0.456)),
