@@ -88,7 +88,7 @@ class Fitted(NamedTuple):
 
 
 def fitted(X: NDArray[Any], bits: int, fractions: tuple[int, ...], n_queries: int) -> Fitted:
-    """ITQ's codes of X without the queries; parts of a fraction of the rows each, the last whole."""
+    """ITQ's codes of X without the queries, and parts of the rows, the last one whole."""
     held = hold_out(X, n_queries)
     queries, database = np.asarray(X[held.queries], np.float32), np.asarray(X[held.kept])
     order = np.random.default_rng(0).permutation(len(database))
@@ -101,7 +101,9 @@ def fitted(X: NDArray[Any], bits: int, fractions: tuple[int, ...], n_queries: in
 
 def alarms(bits: int, trials: int, size: int) -> None:
     """Print how often rows of one kind are said to have moved."""
-    print(f"{trials:,} trials a set, {size} old and {size} new rows, {bits} bits, level {LEVEL:.0%}")
+    print(
+        f"{trials:,} trials a set, {size} old and {size} new rows, {bits} bits, level {LEVEL:.0%}"
+    )
     total = 0
     for name in SETS:
         X = SETS[name]().X
@@ -128,8 +130,8 @@ def interval(count: int, trials: int) -> str:
 def shifted() -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
     """Old vectors, and new ones of the same kind or of another."""
     rng = np.random.default_rng(0)
-    for name in SETS:
-        X, _ = SETS[name]()
+    for name, read in SETS.items():
+        X, _ = read()
         order = rng.permutation(len(X))
         yield f"{name}: rows of the same kind", X[order[2000:]], X[order[:2000]]
     for name, old, what in (
@@ -160,11 +162,11 @@ def shifts(bits: int) -> None:
     for what, old, new in shifted():
         found = fitted(old, bits, (1,), QUERIES)
         watch = Watch(found.trial, found.bench.train, found.bench.queries)
-        drift = examine_drift(
-            what, new, watch, found.bench.database, found.qualities[-1], USES, 0
-        )
+        drift = examine_drift(what, new, watch, found.bench.database, found.qualities[-1], USES, 0)
         for recall in drift.recalls:
-            errors.append((recall.estimated - recall.new.value, recall.old.value - recall.new.value))
+            errors.append(
+                (recall.estimated - recall.new.value, recall.old.value - recall.new.value)
+            )
             print(
                 f"{what if recall.use == USES[0] else '':<44}{drift.p_value:6.3f}  "
                 f"{recall.use:<16}{recall.old.value:6.3f}  {recall.new}{recall.estimated:11.3f}",

@@ -8,6 +8,8 @@ neighbours without.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -18,6 +20,10 @@ from hammingbird.datasets import load
 from hammingbird.papers.sources import data_file
 
 LENGTHS = [16, 32, 64, 128]
+
+
+def listed(scores: Iterable[float]) -> str:
+    return "  ".join(f"{bits}: {s:.3f}" for bits, s in zip(LENGTHS, scores, strict=True))
 
 
 def main() -> None:
@@ -31,16 +37,16 @@ def main() -> None:
             .score(test.X, test.y)
             for bits in LENGTHS
         ]
-        print(f"{output:<8}", *(f"{bits}: {s:.3f}" for bits, s in zip(LENGTHS, scores, strict=True)))
+        print(
+            f"{output:<8}", *(f"{bits}: {s:.3f}" for bits, s in zip(LENGTHS, scores, strict=True))
+        )
     X = np.asarray(train.X, np.float32)
     for name, labels in (("MAP with labels", train.y), ("recall10@10 without", None)):
         search = GridSearchCV(hb.ITQ(random_state=0), {"n_bits": LENGTHS}, cv=3).fit(X, labels)
-        found = zip(LENGTHS, search.cv_results_["mean_test_score"], strict=True)
-        print(f"GridSearchCV, {name}:", *(f"{bits}: {s:.3f}" for bits, s in found))
+        print(f"GridSearchCV, {name}:", listed(search.cv_results_["mean_test_score"]))
     steps = make_pipeline(hb.ITQ(output="bits", random_state=0), KNeighborsClassifier())
     search = GridSearchCV(steps, {"itq__n_bits": LENGTHS}, cv=3).fit(X, train.y)
-    found = zip(LENGTHS, search.cv_results_["mean_test_score"], strict=True)
-    print("GridSearchCV, KNN on bits:", *(f"{bits}: {s:.3f}" for bits, s in found))
+    print("GridSearchCV, KNN on bits:", listed(search.cv_results_["mean_test_score"]))
     print(f"best: {search.best_params_}, test accuracy {search.score(test.X, test.y):.3f}")
 
 

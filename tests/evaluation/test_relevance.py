@@ -9,12 +9,12 @@ from slow_rankings import Given
 from hammingbird import kernels
 from hammingbird.codes import pack
 from hammingbird.errors import InputError
-from hammingbird.evaluation import within_distance
 from hammingbird.evaluation import (
     ListedNeighbors,
     SameLabel,
     WithinDistance,
     percentile_threshold,
+    within_distance,
 )
 from hammingbird.evaluation import relevance as module
 from hammingbird.targets import Neighbors
