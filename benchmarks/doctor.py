@@ -54,7 +54,8 @@ def main() -> None:
 
     def say(what: str) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"{time.perf_counter() - start:6.1f} s  {peak:5.2f} GB  {what}", flush=True)
+        wall, busy = time.perf_counter() - start, time.process_time()
+        print(f"{wall:6.1f} s  {busy:6.1f} s of CPU  {peak:5.2f} GB  {what}", flush=True)
 
     found = examine(load(args.file).X, name=str(args.file), say=say)
     say("done")

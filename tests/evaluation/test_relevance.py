@@ -14,6 +14,7 @@ from hammingbird.evaluation import (
     SameLabel,
     WithinDistance,
     percentile_threshold,
+    within_distance,
 )
 from hammingbird.evaluation import relevance as module
 from hammingbird.targets import Neighbors
@@ -131,6 +132,24 @@ def test_wrong_distances():
         WithinDistance(np.zeros((2, 3)), np.zeros((2, 4)), 1)
     with pytest.raises(InputError, match="at least 0"):
         WithinDistance(np.zeros((2, 3)), np.zeros((2, 3)), float("nan"))
+
+
+@pytest.mark.parametrize(("kept", "passes"), [(1 << 31, 1), (45 * 7, 3), (1, 20)])
+def test_distances_are_found_block_by_block(monkeypatch, kept, passes):
+    """The database is read once for every block of queries that is kept, whatever is asked for."""
+    rng = np.random.default_rng(3)
+    X, Y = rng.standard_normal((20, 3)), rng.standard_normal((45, 3))
+    expected = np.linalg.norm(X[:, None] - Y, axis=2) <= 1.2
+    for name, value in (("SLAB", 16), ("QUERIES", 3), ("KEPT", kept)):
+        monkeypatch.setattr(within_distance, name, value)
+    rule, reads = WithinDistance(X, Y, 1.2), []
+    found = rule._bits
+    monkeypatch.setattr(rule, "_bits", lambda *block: reads.append(block) or found(*block))
+    rows = [rule.rows(start, start + 4) for start in range(0, 20, 4)]
+    np.testing.assert_array_equal(np.concatenate(rows), expected)
+    assert len(reads) == passes
+    np.testing.assert_array_equal(rule.rows(5, 18), expected[5:18])
+    assert rule.rows(3, 3).shape == (0, 45)
 
 
 def test_percentile_threshold():

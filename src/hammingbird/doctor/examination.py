@@ -108,6 +108,8 @@ def examine(
     rivals, notes = _rivals(winners, best, bench, qualities[-1], say)
     say("speeds")
     found = answers(winners, queries, database)
+    say("parts of the rows")
+    in_parts = bench.in_parts(best)
     named = {answer.method and f"{answer.method}, {answer.bits} bits" for answer in found}
     say("health of vectors and bits")
     return Diagnosis(
@@ -129,7 +131,7 @@ def examine(
         untrained=None if sign is None else _tried(sign),
         rivals=rivals,
         growth=[
-            grow(best, each, qualities, len(X))
+            grow(best, each, qualities, in_parts, len(X))
             for each in dict.fromkeys((HAMMING, ASYMMETRIC, use))
         ],
         vectors=examine_vectors(database, random_state),

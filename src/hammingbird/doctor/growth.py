@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hammingbird.doctor.estimates import Estimate, extrapolate, share_kept
+from hammingbird.doctor.estimates import Estimate, Floats, extrapolate, share_kept
 from hammingbird.doctor.quality import Quality
 from hammingbird.doctor.trials import Trial
 
@@ -27,10 +27,16 @@ class Growth:
     """What the smaller parts, extrapolated, said of the whole that was measured."""
 
 
-def grow(trial: Trial, use: str, qualities: Sequence[Quality], file_rows: int) -> Growth:
-    """Follow one use of a measured code; the file may have more rows than were searched."""
+def grow(
+    trial: Trial,
+    use: str,
+    qualities: Sequence[Quality],
+    parts: Sequence[dict[str, Floats]],
+    file_rows: int,
+) -> Growth:
+    """Follow one use of a code that was measured in ``parts``; the file may have more rows."""
     sizes = [part_rows(quality) for quality in qualities]
-    values = [part[use] for part in trial.values]
+    values = [part[use] for part in parts]
     above = [q.ceiling for q in qualities if q.ceiling is not None]
     ceiling = above if len(above) == len(qualities) else None
     measured = [share_kept(v, q.ceiling) for v, q in zip(values, qualities, strict=True)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hammingbird.doctor.estimates import Estimate, share_kept
 from hammingbird.doctor.quality import CANDIDATES, Quality
+from hammingbird.errors import MissingExtraError
 
 BITS = 8
 """Of each subspace: 256 centres."""
@@ -40,6 +41,56 @@ def has_faiss() -> bool:
     return True
 
 
+class ProductCodes:
+    """FAISS's product quantization of ``n_bytes`` subspaces, after a learned rotation or not.
+
+    Columns of zeros pad vectors to a multiple of the subspaces.
+    """
+
+    def __init__(self, train: NDArray[Any], n_bytes: int, *, rotated: bool = False) -> None:
+        """Learn from ``train`` [n, d]; the code is as yet without rows."""
+        try:
+            import faiss
+        except ImportError as error:
+            raise MissingExtraError("faiss", "bench") from error
+        self._padding = -train.shape[1] % n_bytes
+        rows = self._padded(train)
+        width = rows.shape[1]
+        self.index = faiss.IndexPQ(width, n_bytes, BITS)
+        self.index.pq.cp.min_points_per_centroid = 1  # few rows: no warning on standard error
+        self._rotation = None
+        if rotated:
+            quantizer = faiss.ProductQuantizer(width, n_bytes, BITS)
+            quantizer.cp.min_points_per_centroid = 1
+            self._rotation = faiss.OPQMatrix(width, n_bytes)
+            self._rotation.niter, self._rotation.pq = ROTATIONS, quantizer
+            self._rotation.train(rows)
+        self.index.train(self._turned(rows))
+
+    def add(self, database: NDArray[Any]) -> None:
+        """Encode rows [n, d], block by block."""
+        for first in range(0, len(database), BLOCK):
+            self.index.add(self._turned(self._padded(database[first : first + BLOCK])))
+
+    def search(self, queries: NDArray[Any], k: int) -> NDArray[np.int64]:
+        """The ``k`` nearest rows by look-up tables, [q, k]."""
+        _, hits = self.index.search(self._turned(self._padded(queries)), k)
+        return np.asarray(hits, np.int64)
+
+    def decoded(self) -> NDArray[np.float32]:
+        """What the codes of the rows stand for, padded and turned, [n, d]."""
+        return np.asarray(self.index.reconstruct_n(0, self.index.ntotal), np.float32)
+
+    def _padded(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        wide = np.pad(np.asarray(rows, np.float32), ((0, 0), (0, self._padding)))
+        return np.ascontiguousarray(wide)
+
+    def _turned(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._rotation is None:
+            return rows
+        return np.asarray(self._rotation.apply(rows), np.float32)
+
+
 def product_quantization(
     n_bytes: int,
     train: NDArray[Any],
@@ -50,42 +101,16 @@ def product_quantization(
     rotated: bool = False,
     seed: int = 0,
 ) -> Rival:
-    """Measure product quantization of ``n_bytes`` subspaces, after a learned rotation (OPQ) or not.
-
-    Columns of zeros pad the vectors to a multiple of the subspaces.
-    """
-    import faiss
-
-    padding = ((0, 0), (0, -train.shape[1] % n_bytes))
-
-    def padded(rows: NDArray[Any]) -> NDArray[np.float32]:
-        return np.ascontiguousarray(np.pad(np.asarray(rows, np.float32), padding))
-
+    """Measure product codes that are learned from a part of ``train``."""
     start = time.perf_counter()
     some = np.random.default_rng(seed).permutation(len(train))[:TRAINED_ON]
-    learned_from = padded(train[np.sort(some)])
-    width = learned_from.shape[1]
-    index = faiss.IndexPQ(width, n_bytes, BITS)
-    index.pq.cp.min_points_per_centroid = 1  # few rows: no warning on standard error
-    quantizer = faiss.ProductQuantizer(width, n_bytes, BITS)
-    quantizer.cp.min_points_per_centroid = 1
-    rotation = None
-    if rotated:
-        rotation = faiss.OPQMatrix(width, n_bytes)
-        rotation.niter, rotation.pq = ROTATIONS, quantizer
-        rotation.train(learned_from)
-        learned_from = rotation.apply(learned_from)
-    index.train(learned_from)
+    codes = ProductCodes(train[np.sort(some)], n_bytes, rotated=rotated)
     fitted = time.perf_counter()
-    for first in range(0, len(database), BLOCK):
-        block = padded(database[first : first + BLOCK])
-        index.add(block if rotation is None else rotation.apply(block))
+    codes.add(database)
     encoded = time.perf_counter()
-    asked = padded(queries) if rotation is None else rotation.apply(padded(queries))
-    depth = min(max(CANDIDATES), len(database))
-    _, hits = index.search(asked, depth)
+    hits = codes.search(queries, min(max(CANDIDATES), len(database)))
     seconds = time.perf_counter() - encoded
-    values = quality.of_hits(hits.astype(np.int64))
+    values = quality.of_hits(hits)
     return Rival(
         "OPQ" if rotated else "PQ",
         n_bytes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,10 +60,10 @@ class Trial:
     """Of the whole database once the trial was measured there."""
     encode_seconds: float
     """That ``codes`` took."""
-    values: list[dict[str, Floats]] = field(default_factory=list)
-    """For every part of the database, of every use one value a query."""
-    kept: dict[str, Estimate] = field(default_factory=dict)
-    """In the whole database."""
+    values: dict[str, Floats]
+    """Of every use one value a query, in the rows that ``codes`` are of."""
+    kept: dict[str, Estimate]
+    """Their means."""
 
     @property
     def bytes(self) -> int:
@@ -103,7 +103,7 @@ class Bench:
         width = self.database.shape[1]
         for bits in lengths(width):
             fit = [
-                self._start(candidate.method, bits)
+                self.start(candidate.method, bits)
                 for candidate in METHODS
                 if candidate.shortest <= bits / width <= candidate.longest
                 and bits <= candidate.most_bits
@@ -115,22 +115,26 @@ class Bench:
         """The sign of every dimension, measured; None where there are too many dimensions."""
         if self.database.shape[1] > MAX_BITS:
             return None
-        return self.measure(self._start(UNTRAINED, self.database.shape[1]))
+        return self.measure(self.start(UNTRAINED, self.database.shape[1]))
 
     def measure(self, trial: Trial) -> Trial:
-        """Encode the whole database and measure every part of it, but for what was tried there."""
-        whole = trial.values if len(trial.codes) == len(self.database) else []
-        if not whole:
+        """Encode and measure the whole database, if the trial was not compared there already."""
+        if len(trial.codes) < len(self.database):
             trial.codes, trial.encode_seconds = _encoded(trial.hasher, self.database)
-        parts = list(zip(self.qualities, self.rows, strict=True))
-        trial.values = [
-            quality.of_codes(trial.scores, trial.codes[rows])
-            for quality, rows in parts[: len(parts) - len(whole)]
-        ] + whole
-        trial.kept = self._kept(trial.values[-1], self.qualities[-1])
+            trial.values = self.qualities[-1].of_codes(trial.scores, trial.codes)
+            trial.kept = self._kept(trial.values, self.qualities[-1])
         return trial
 
-    def _start(self, method: str, bits: int) -> Trial:
+    def in_parts(self, trial: Trial) -> list[dict[str, Floats]]:
+        """For every part of the database, of every use one value a query, of a measured trial."""
+        smaller = zip(self.qualities[:-1], self.rows[:-1], strict=True)
+        return [
+            *(quality.of_codes(trial.scores, trial.codes[rows]) for quality, rows in smaller),
+            trial.values,
+        ]
+
+    def start(self, method: str, bits: int) -> Trial:
+        """Learn a method and try it in the part that methods are compared on."""
         start = time.perf_counter()
         hasher = catalog.make(method, bits, self.seed).fit(self.train)
         seconds = time.perf_counter() - start
@@ -141,7 +145,7 @@ class Bench:
         values = quality.of_codes(scores, codes)
         kept = self._kept(values, quality)
         return Trial(
-            method, bits, hasher, scores, seconds, len(self.train), codes, encoded, [values], kept
+            method, bits, hasher, scores, seconds, len(self.train), codes, encoded, values, kept
         )
 
     def _kept(self, values: dict[str, Floats], quality: Quality) -> dict[str, Estimate]:
