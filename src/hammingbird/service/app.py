@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -278,7 +278,13 @@ def _body(model: type[r.Strict], others: set[str]) -> dict[str, Any]:
         JSON: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
     }
     content |= {media: {"schema": {"type": "string", "format": "binary"}} for media in others}
-    return {"requestBody": {"required": True, "content": content}}
+    found: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    if model is r.Search:  # the options of a body that is no JSON
+        found["parameters"] = [
+            {"name": name, "in": "query", "schema": schema}
+            for name, schema in r.Options.model_json_schema()["properties"].items()
+        ]
+    return found
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
@@ -295,6 +301,3 @@ def _document(app: FastAPI) -> dict[str, Any]:
     document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     app.openapi_schema = document
     return document
-
-
-Handler = Callable[[Request, Exception], Awaitable[Response]]

@@ -24,6 +24,7 @@ ROUTES = OPEN | {"/encode", "/search", "/items", "/metrics"}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+LATE = "the body did not come in time"
 BROWSER = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -40,11 +41,11 @@ class Limits:
     json_bytes: int = 4 << 20
     """Of a JSON body; parsing it stops everything else for a moment."""
     body_bytes: int = 64 << 20
-    """Of an array, a picture, or one block of lines."""
+    """Of an array or a picture; lines come in any number."""
     body_seconds: float = 20
-    """Until the next part of a body comes."""
+    """Until the next lines come."""
     seconds: float = 30
-    """Until the answer; lines may take longer in all."""
+    """Until the answer; lines may take longer."""
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
@@ -89,6 +90,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         start, status = perf_counter(), 0
+        headers = dict(scope["headers"])
+        body = Body(receive, self.limits, headers)
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -98,18 +101,17 @@ class Guard:
             await send(message)
 
         try:
-            headers = dict(scope["headers"])
             self._admit(scope, headers)
-            lines = _media(headers) == NDJSON
-            bounded = self._bounded(headers, receive, lines)
-            work = self.app(scope, bounded, watched)
-            await asyncio.wait_for(work, None if lines else self.limits.seconds)
+            body.check()
+            work = self.app(scope, body.receive, watched)
+            await asyncio.wait_for(work, None if body.lines else self.limits.seconds)
         except Problem as problem:
             if not status:
                 await _answer(problem, watched)
         except asyncio.TimeoutError:  # noqa: UP041 - another class before Python 3.11
+            slow = Problem(503, "this took too long: ask for less")
             if not status:
-                await _answer(Problem(503, "this took too long: ask for less"), watched)
+                await _answer(slow if body.whole else Problem(408, LATE), watched)
         finally:
             path = scope["path"]
             route = path if path in ROUTES else "/items/{id}" if "/items/" in path else "other"
@@ -134,26 +136,39 @@ class Guard:
         if scope["path"] == "/items" and not writes:
             raise Problem(403, "this token may read only")
 
-    def _bounded(self, headers: dict[bytes, bytes], receive: Receive, lines: bool) -> Receive:
-        limits, taken = self.limits, 0
-        most = limits.json_bytes if _media(headers) == JSON else limits.body_bytes
-        too_large = Problem(413, f"a body of this type may have {most:,} bytes")
-        declared = headers.get(b"content-length", b"")
-        if not lines and declared.isdigit() and int(declared) > most:
-            raise too_large
 
-        async def bounded() -> Message:
-            nonlocal taken
-            try:
-                message = await asyncio.wait_for(receive(), limits.body_seconds)
-            except asyncio.TimeoutError:  # noqa: UP041
-                raise Problem(408, "the body did not come") from None
-            taken += len(message.get("body", b""))
-            if not lines and taken > most:
-                raise too_large
-            return message
+class Body:
+    """The body of one request, which is not read beyond its limits."""
 
-        return bounded
+    def __init__(self, receive: Receive, limits: Limits, headers: dict[bytes, bytes]) -> None:
+        media = _media(headers)
+        self.lines, self.whole = media == NDJSON, False
+        self._receive, self._declared = receive, headers.get(b"content-length", b"")
+        self._most = limits.json_bytes if media == JSON else limits.body_bytes
+        self._seconds, self._taken = limits.body_seconds, 0
+
+    def check(self) -> None:
+        """Refuse a body that says it is too large."""
+        if self._declared.isdigit() and not self.lines:
+            self._check(int(self._declared))
+
+    async def receive(self) -> Message:
+        """The next part; lines may be as many as come in time, anything else is bounded whole."""
+        try:
+            # The time of the whole request bounds anything but lines.
+            part = self._receive()
+            message = await (asyncio.wait_for(part, self._seconds) if self.lines else part)
+        except asyncio.TimeoutError:  # noqa: UP041
+            raise Problem(408, LATE) from None
+        self.whole = not message.get("more_body", False)
+        self._taken += len(message.get("body", b""))
+        if not self.lines:
+            self._check(self._taken)
+        return message
+
+    def _check(self, size: int) -> None:
+        if size > self._most:
+            raise Problem(413, f"a body of this type may have {self._most:,} bytes")
 
 
 async def _answer(problem: Problem, send: Send) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib import import_module
 from typing import Any
 
@@ -57,6 +58,8 @@ def serve(
         from hammingbird.service.app import BATCH, make_app
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "service") from error
+    # The server raises what it caught again when it has ended, which would end us before our own end.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     app = make_app(engine, limits_for(host), encoder=encoder, batch=batch or BATCH)
     uvicorn.run(
         app,  # type: ignore[arg-type]
@@ -65,6 +68,7 @@ def serve(
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
     )
