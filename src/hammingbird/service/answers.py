@@ -84,6 +84,7 @@ class About(BaseModel):
     model: str | None
     pictures: bool
     texts: bool
+    example: int | None = Field(description="The id of an item, another each time.")
 
 
 def results_json(question: Question, found: Found, n_bits: int) -> bytes:

@@ -219,8 +219,8 @@ def _add_looking(
             pictures = False
         about = {"ready": True, "items": len(engine.index), "n_bits": engine.n_bits}
         name = None if hasher is None else type(hasher).__name__
-        texts = encoder is not None
-        return _json({**about, "model": name, "pictures": pictures, "texts": texts})
+        can = {"model": name, "pictures": pictures, "texts": encoder is not None}
+        return _json({**about, **can, "example": engine.any_id()})
 
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -179,6 +180,11 @@ class Engine:
         if not there.all():
             raise UnknownIdError(f"there is no item {ids[int(there.argmin())]}")
         return codes
+
+    def any_id(self) -> int | None:
+        """The id of some item, another each time; None if there is none."""
+        ids = self.index.ids
+        return int(ids[secrets.randbelow(len(ids))]) if len(ids) else None
 
     def _known(self, ids: Sequence[int]) -> NDArray[np.int64]:
         known = check_ids(np.unique(ids))

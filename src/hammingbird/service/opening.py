@@ -81,8 +81,8 @@ def demo_engine(folder: Path) -> Engine:
     assert train.images is not None
     assert train.y is not None
     payloads = [
-        payload_text({"name": f"a {label}", "label": str(label), "picture": png([image])})
-        for image, label in zip(train.images, train.y.tolist(), strict=True)
+        payload_text({"name": f"digit {i}", "label": str(label), "picture": png([image])})
+        for i, (image, label) in enumerate(zip(train.images, train.y.tolist(), strict=True))
     ]
     vectors = list(train.X.astype(np.float32))
     items.write(Written(np.arange(len(train.X)), hasher.encode(train.X), vectors, payloads))
