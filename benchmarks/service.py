@@ -92,7 +92,8 @@ def turn(path: Path, batch: int, arguments: argparse.Namespace) -> None:
     print(
         f"batches of {batch:2}: {len(waits) / seconds:5.0f} searches/s, p50 {p50:.0f} ms, "
         f"p99 {p99:.0f} ms, longest {max(waits) * 1e3:.0f} ms; processor time a search "
-        f"{used / len(waits) * 1e3:.2f} ms, of the clients {ours / len(waits) * 1e3:.2f} ms; resident {before:.0f} MB before, "
+        f"{used / len(waits) * 1e3:.2f} ms, of the clients {ours / len(waits) * 1e3:.2f} ms; "
+        f"resident {before:.0f} MB before, "
         f"{after:.0f} MB after {len(waits):,}; index in {rebuilt:.1f} s, ready in {ready:.1f} s",
         flush=True,
     )
@@ -102,7 +103,7 @@ def wait() -> None:
     for _ in range(600):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=5)
-        except OSError:
+        except OSError:  # noqa: PERF203
             time.sleep(0.05)
         else:
             return
@@ -160,7 +161,8 @@ def message(path: str, content: object) -> bytes:
     body = json.dumps(content).encode()
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
     )
 
 

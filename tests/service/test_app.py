@@ -68,11 +68,15 @@ def test_a_vector_a_picture_an_array_and_an_item_find_the_same(digits):
 
 def test_arrays_come_back_as_arrays(digits):
     X = bundled()[1].X[:3]
-    response = digits.post("/encode", content=npy(X), headers={**NPY, "accept": NPY["content-type"]})
+    response = digits.post(
+        "/encode", content=npy(X), headers={**NPY, "accept": NPY["content-type"]}
+    )
     codes = np.load(io.BytesIO(response.content))
     assert np.array_equal(codes, digits.engine.encode(X))
     response = digits.post(
-        "/search?k=4&histogram=true", content=npy(codes), headers={**NPY, "accept": "application/x-npz"}
+        "/search?k=4&histogram=true",
+        content=npy(codes),
+        headers={**NPY, "accept": "application/x-npz"},
     )
     found = np.load(io.BytesIO(response.content))
     expected = digits.engine.index.search(codes, 4)

@@ -1,16 +1,16 @@
-"""Requests made up from the OpenAPI document, right and wrong ones: never a fault of the service."""
+"""Requests made up from the OpenAPI document, right and wrong: never a fault of the service."""
 
 from __future__ import annotations
 
 import pytest
 
 schemathesis = pytest.importorskip("schemathesis")
-from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from starlette.testclient import TestClient  # noqa: E402
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
-from hammingbird.service.app import make_app  # noqa: E402
-from hammingbird.service.opening import demo_engine  # noqa: E402
+from hammingbird.service.app import make_app
+from hammingbird.service.opening import demo_engine
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -24,9 +24,7 @@ def test_no_request_is_a_fault(tmp_path, requests):
         operations = [operation.ok() for operation in schema.get_all_operations()]
         assert len(operations) == 8
         modes = schemathesis.GenerationMode
-        cases = st.one_of(
-            [o.as_strategy(generation_mode=m) for o in operations for m in modes]
-        )
+        cases = st.one_of([o.as_strategy(generation_mode=m) for o in operations for m in modes])
 
         @seed(0)
         @settings(

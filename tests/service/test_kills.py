@@ -34,7 +34,7 @@ class Server:
         for _ in range(1200):
             try:
                 self.ask("GET", "/readyz")
-            except OSError:
+            except OSError:  # noqa: PERF203
                 assert self.process.poll() is None, "it ended by itself"
                 time.sleep(0.05)
             else:
@@ -99,7 +99,9 @@ def test_nothing_acknowledged_is_lost(tmp_path, kills):
             thread.join()
         items = Items(path)
         index = items.index()
-        found = {i: code.tobytes().hex() for i, code in zip(index.ids.tolist(), index.codes)}
+        found = {
+            i: code.tobytes().hex() for i, code in zip(index.ids.tolist(), index.codes, strict=True)
+        }
         names = items.payloads(list(found))
         items.close()
         for i, (code, acknowledged) in there.items():

@@ -1,4 +1,4 @@
-"""The page in a real browser: search, slider, bad files, hostile payloads, a service that is gone."""
+"""The page in a real browser: search, slider, bad files, hostile payloads, a lost service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hammingbird.service.opening import demo_engine
 
 webdriver = pytest.importorskip("selenium.webdriver")
 pytest.importorskip("selenium.webdriver.chrome.service")
-from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.common.keys import Keys
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
@@ -138,7 +138,7 @@ def test_the_slider_cuts_at_the_radius(page, served):
 def test_a_picture_a_vector_and_a_code(page, served, tmp_path):
     from PIL import Image
 
-    train, query = bundled()
+    _, query = bundled()
     Image.fromarray(query.images[0]).save(tmp_path / "seven.png")
     page.get("file").send_keys(str(tmp_path / "seven.png"))
     page.ask("seven.png")
@@ -196,7 +196,9 @@ def test_payloads_cannot_do_anything(browser, served):
     page.ask("00000000")
     assert "<img src=x" in page.cards()[0][2], "shown as it is"
     assert page.run("return window.hacked") is None
-    assert not page.run("return [...document.querySelectorAll('#hits a, #hits li:first-child img')]")
+    assert not page.run(
+        "return [...document.querySelectorAll('#hits a, #hits li:first-child img')]"
+    )
     page.run("const s = document.createElement('script'); s.text = 'window.hacked = 1'; "
              "document.head.append(s)")  # fmt: skip
     assert page.run("return window.hacked") is None, "the policy lets no other script in"

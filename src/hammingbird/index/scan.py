@@ -78,7 +78,7 @@ class Scan:
         return self._rows.contains(check_ids(ids))
 
     def find(self, ids: ArrayLike) -> tuple[Codes, NDArray[np.bool_]]:
-        """The codes of these ids, uint8 [n, bytes], zero where an id is not there; and which are."""
+        """The codes of these ids, uint8 [n, bytes], zero where there is none; which there are."""
         rows, ids = self._now(), check_ids(ids)
         there = rows.contains(ids)
         codes = np.zeros((len(ids), n_bytes(self.n_bits)), np.uint8)

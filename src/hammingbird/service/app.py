@@ -91,9 +91,7 @@ def make_app(
 def _add_reading(app: FastAPI, reader: Reader, searches: Batches[Question, Found]) -> None:
     engine = reader.engine
 
-    @app.post(
-        "/encode", response_model=a.Encoded, openapi_extra=_body(r.Queries, {NPY, "image/*"})
-    )
+    @app.post("/encode", response_model=a.Encoded, openapi_extra=_body(r.Queries, {NPY, "image/*"}))
     async def encode(request: Request) -> Response:
         """Codes of vectors, pictures or texts; as a NumPy array where Accept says so."""
         media, body = _media(request, {JSON, NPY}, pictures=True), await request.body()
@@ -107,9 +105,7 @@ def _add_reading(app: FastAPI, reader: Reader, searches: Batches[Question, Found
             return Response(a.npy(codes), media_type=NPY)
         return _json({"n_bits": engine.n_bits, "codes": a.digits(codes)})
 
-    @app.post(
-        "/search", response_model=a.Results, openapi_extra=_body(r.Search, {NPY, "image/*"})
-    )
+    @app.post("/search", response_model=a.Results, openapi_extra=_body(r.Search, {NPY, "image/*"}))
     async def search(request: Request) -> Response:
         """The nearest items of every query.
 
@@ -229,14 +225,12 @@ def _add_looking(
 
 
 def _add_errors(app: FastAPI) -> None:
-    async def tell(request: Request, error: Exception) -> Response:
+    async def tell(_: Request, error: Exception) -> Response:
         problem = _problem(error)
         return Response(problem.body(), problem.status, problem.headers())
 
-    kinds = (
-        Problem, InputError, ValidationError, RequestValidationError, HTTPException, Busy, Exception,
-    )  # fmt: skip
-    for kind in kinds:
+    kinds = (Problem, InputError, ValidationError, RequestValidationError, HTTPException, Busy)
+    for kind in (*kinds, Exception):
         app.add_exception_handler(kind, tell)
 
 
@@ -274,9 +268,7 @@ def _json(content: Any, status: int = 200) -> Response:
 
 def _body(model: type[r.Strict], others: set[str]) -> dict[str, Any]:
     """The body of a route in the document: JSON as a model says, or bytes of other types."""
-    content: dict[str, Any] = {
-        JSON: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
-    }
+    content: dict[str, Any] = {JSON: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
     content |= {media: {"schema": {"type": "string", "format": "binary"}} for media in others}
     found: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
     if model is r.Search:  # the options of a body that is no JSON

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,13 @@ LONGEST_LINE = 1 << 22
 Result = TypeVar("Result")
 
 
-class Asked(Protocol):
-    """A request with one of these fields."""
+@dataclass
+class Given:
+    """What the model takes, as it was sent: one of these."""
 
-    vectors: Any
-    pictures: Any
-    texts: Any
+    vectors: Any = None
+    pictures: Any = None
+    texts: Any = None
 
 
 class Reader:
@@ -35,21 +37,23 @@ class Reader:
     def __init__(self, engine: Engine, encoder: Encoder | None) -> None:
         self.engine, self.encoder = engine, encoder
 
-    def inputs(self, asked: Asked) -> NDArray[Any]:
+    def inputs(self, asked: Given | r.Queries) -> NDArray[Any]:
         """What the model takes, from vectors, picture files or texts."""
         model = self.engine.model
         if asked.pictures is not None:
             pictures = r.pictures_of(asked.pictures, self.engine.frame)
             shape = getattr(model, "input_shape_", ())
             as_images = len(shape) == 3
-            return pictures.reshape(-1, *shape) if as_images else pictures.reshape(len(pictures), -1)
+            return (
+                pictures.reshape(-1, *shape) if as_images else pictures.reshape(len(pictures), -1)
+            )
         if asked.texts is not None:
             if self.encoder is None:
                 raise InputError("this service has no encoder of texts: start it with --texts")
             return np.asarray(self.encoder(list(asked.texts)))
         if isinstance(asked.vectors, np.ndarray):
             return asked.vectors
-        return r.vectors_of(asked.vectors)
+        return r.vectors_of(asked.vectors or ())
 
     def question(self, options: r.Options, codes: Codes | None, inputs: Any) -> Question:
         """A question from codes, or from what the model takes."""
@@ -94,7 +98,10 @@ class Reader:
             if asked.ids is not None:
                 return self.question(asked, self.engine.codes_of(asked.ids), None)
             small = name == "vectors" and len(asked.vectors or ()) == 1
-            work = lambda: self.question(asked, None, self.inputs(asked))  # noqa: E731
+
+            def work() -> Question:
+                return self.question(asked, None, self.inputs(asked))
+
             return work() if small and not asked.rerank else await in_thread(work)
         options = r.Options.model_validate(query)
         given = self.other(media, body)
@@ -109,13 +116,13 @@ class Reader:
             return False
         if self.engine.hasher is None:
             return True
-        return array.shape[1] != self.engine.hasher.n_features_in_
+        return bool(array.shape[1] != self.engine.hasher.n_features_in_)
 
-    def other(self, media: str, body: bytes) -> Any:
+    def other(self, media: str, body: bytes) -> Given:
         """Inputs from a body that is no JSON: an array, or one picture."""
         if media == NPY:
-            return _Given(r.array_of(body), None)
-        return _Given(None, [body])
+            return Given(vectors=r.array_of(body))
+        return Given(pictures=[body])
 
     def items(self, items: Sequence[r.Item]) -> tuple[Any, ...]:
         """What :meth:`Engine.write` takes, from items of JSON."""
@@ -132,19 +139,12 @@ class Reader:
             if kind == "code":
                 codes[rows] = r.codes_of(values, self.engine.n_bits)
                 continue
-            given = _Given(None, None, None)
-            setattr(given, field, values)
-            inputs = self.inputs(given)
+            inputs = self.inputs(Given(**{field: values}))
             codes[rows] = self.engine.encode(inputs)
             for row, vector in zip(rows, inputs, strict=True):
                 vectors[row] = vector.reshape(-1).astype(np.float32) if kind != "picture" else None
         payloads = [r.payload_text(item.payload) for item in items]
         return codes, [item.id for item in items], vectors, payloads
-
-
-class _Given:
-    def __init__(self, vectors: Any, pictures: Any, texts: Any = None) -> None:
-        self.vectors, self.pictures, self.texts = vectors, pictures, texts
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:

@@ -59,7 +59,7 @@ class Batches(Generic[Question, Answer]):
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                batch = []
+                batch: list[tuple[Question, asyncio.Future[Answer]]] = []
                 while self._waiting and len(batch) < self._most:
                     question, future = self._waiting.popleft()
                     if not future.done():
@@ -67,9 +67,7 @@ class Batches(Generic[Question, Answer]):
                 if batch:
                     questions = [question for question, _ in batch]
                     try:
-                        answers = await loop.run_in_executor(
-                            self._threads, self._answer, questions
-                        )
+                        answers = await loop.run_in_executor(self._threads, self._answer, questions)
                     except Exception as error:  # goes to everyone who asked
                         answers = [error] * len(batch)
                     for (_, future), answer in zip(batch, answers, strict=True):

@@ -134,7 +134,7 @@ class Engine:
             for i, question, one in zip(members, some, found, strict=True):
                 try:
                     answers[i] = self._finish(question, one)
-                except HammingbirdError as error:
+                except HammingbirdError as error:  # noqa: PERF203 - one answer, not all
                     answers[i] = error
         self._add_payloads(questions, answers)
         return answers
@@ -160,7 +160,8 @@ class Engine:
                 raise TakenIdError(f"id {taken[0]} is taken: replace it, or leave ids out")
             self.items.write(Written(known, codes, vectors, payloads))
             self.index.upsert(codes, known)
-        return known.tolist()
+        written: list[int] = known.tolist()
+        return written
 
     def remove(self, ids: Sequence[int]) -> None:
         """Forget items; an id that no item has is an error, and nothing is forgotten."""
@@ -202,7 +203,10 @@ class Engine:
         codes = np.concatenate([question.codes for question in questions])
         ids, distances = self.index.search(codes, depth, threads=self.threads)
         cuts = np.cumsum([len(question.codes) for question in questions])[:-1]
-        return [Found(*both) for both in zip(np.split(ids, cuts), np.split(distances, cuts))]
+        return [
+            Found(*both)
+            for both in zip(np.split(ids, cuts), np.split(distances, cuts), strict=True)
+        ]
 
     def _best(self, questions: Sequence[Question], depth: int) -> list[Found]:
         found = []
@@ -253,7 +257,8 @@ class Engine:
         rows = np.where(found.ids >= 0, there.searchsorted(found.ids), -1)
         order = rerank(question.vectors, rows, table, question.k, question.measure)
         ids = np.where(order.ids >= 0, there[order.ids.clip(0)] if len(there) else -1, -1)
-        return Found(*self._distances(question.codes, ids), order.distances)
+        values: NDArray[np.floating] = order.distances.astype(np.float64)
+        return Found(*self._distances(question.codes, ids), values)
 
     def _add_payloads(
         self, questions: Sequence[Question], answers: Sequence[Found | Exception]

@@ -108,7 +108,7 @@ class Guard:
         except Problem as problem:
             if not status:
                 await _answer(problem, watched)
-        except asyncio.TimeoutError:  # noqa: UP041 - another class before Python 3.11
+        except asyncio.TimeoutError:
             slow = Problem(503, "this took too long: ask for less")
             if not status:
                 await _answer(slow if body.whole else Problem(408, LATE), watched)
@@ -158,7 +158,7 @@ class Body:
             # The time of the whole request bounds anything but lines.
             part = self._receive()
             message = await (asyncio.wait_for(part, self._seconds) if self.lines else part)
-        except asyncio.TimeoutError:  # noqa: UP041
+        except asyncio.TimeoutError:
             raise Problem(408, LATE) from None
         self.whole = not message.get("more_body", False)
         self._taken += len(message.get("body", b""))

@@ -118,7 +118,7 @@ class Items:
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        """This thread's own connection."""
+        """The connection of this thread."""
         try:
             connection: sqlite3.Connection = self._threads.connection
         except AttributeError:
@@ -136,17 +136,17 @@ class Items:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             if n_bits is None:
                 raise InputError(f"{self.path} is new: give a model, or the bits of its codes")
-            about = {"format": FORMAT, "n_bits": check_n_bits(n_bits), "model": model}
+            begun = {"format": FORMAT, "n_bits": check_n_bits(n_bits), "model": model}
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 for statement in SCHEMA.strip().splitlines():
                     connection.execute(statement)
                 connection.executemany(
                     "INSERT INTO about VALUES (?, ?)",
-                    [(name, json.dumps(value)) for name, value in about.items()],
+                    [(name, json.dumps(value)) for name, value in begun.items()],
                 )
         rows = connection.execute("SELECT name, value FROM about").fetchall()
-        about = {name: json.loads(value) for name, value in rows}
+        about: dict[str, Any] = {name: json.loads(value) for name, value in rows}
         if about.get("format") != FORMAT:
             raise FileError(f"{self.path} is not a file of items that this version reads")
         theirs = check_n_bits(about["n_bits"]), about["model"]
@@ -179,9 +179,7 @@ class Items:
             connection.executemany(statement, rows)
 
     @staticmethod
-    def _forget(
-        connection: sqlite3.Connection, ids: Iterable[int], tables: Iterable[str]
-    ) -> None:
+    def _forget(connection: sqlite3.Connection, ids: Iterable[int], tables: Iterable[str]) -> None:
         gone = [(i,) for i in ids]
         for table in tables:
             connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608

@@ -160,7 +160,7 @@ def pictures_of(files: Sequence[bytes | str], frame: tuple[int, ...]) -> NDArray
                     raise InputError(f"it has more than {MOST_PIXELS:,} pixels")
                 image.draft("RGB", (2 * frame[1], 2 * frame[0]))  # JPEG decodes less
                 found[i] = pixels(image, frame)
-        except (HammingbirdError, ValueError) as error:
+        except (HammingbirdError, ValueError) as error:  # noqa: PERF203
             # The decoder's own words may hold addresses and paths.
             said = str(error) if type(error) is InputError else "no picture that can be read"
             raise InputError(f"picture {i}: {said}") from None

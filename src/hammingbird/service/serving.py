@@ -58,11 +58,11 @@ def serve(
         from hammingbird.service.app import BATCH, make_app
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "service") from error
-    # The server raises what it caught again when it has ended, which would end us before our own end.
+    # The server raises the signal again when it has ended, which would end us before our own end.
     signal.signal(signal.SIGTERM, lambda *_: None)
     app = make_app(engine, limits_for(host), encoder=encoder, batch=batch or BATCH)
     uvicorn.run(
-        app,  # type: ignore[arg-type]
+        app,
         host=host,
         port=port,
         log_level="warning",
