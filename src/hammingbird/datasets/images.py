@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hammingbird.datasets.source import Array, Dataset, Source, reading
-from hammingbird.errors import FileError, HammingbirdError, MissingExtraError
+from hammingbird.errors import FileError, HammingbirdError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -159,6 +159,20 @@ def pixels(image: Image, frame: tuple[int, ...], *, resize: bool = True) -> NDAr
     if resize:
         shown = shown.resize((frame[1], frame[0]), Resampling.BICUBIC)
     return np.asarray(shown)
+
+
+def frame_of(width: int, shape: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Height and width, and 3 if coloured, of square pictures that are vectors of ``width`` numbers.
+
+    ``shape`` [h, w, c] is what a network remembers of its pictures, if it does.
+    """
+    if len(shape) == 3:
+        return shape[:2] if shape[2] == 1 else shape
+    for channels in (1, 3):  # no number is a square and three times one
+        side = round((width / channels) ** 0.5)
+        if side * side * channels == width:
+            return (side, side) if channels == 1 else (side, side, 3)
+    raise InputError(f"the model takes vectors of {width} numbers, which are no square picture")
 
 
 def _images_in(files: Iterable[Path]) -> list[Path]:

@@ -92,17 +92,12 @@ class Reader:
         """The question of one request."""
         if media == "application/json":
             asked: r.Search = r.read_json(r.Search, body)
-            name = r.the_one(asked, ("vectors", "pictures", "texts", "codes", "ids"))
+            r.the_one(asked, ("vectors", "pictures", "texts", "codes", "ids"))
             if asked.codes is not None:
                 return self.question(asked, r.codes_of(asked.codes, self.engine.n_bits), None)
             if asked.ids is not None:
                 return self.question(asked, self.engine.codes_of(asked.ids), None)
-            small = name == "vectors" and len(asked.vectors or ()) == 1
-
-            def work() -> Question:
-                return self.question(asked, None, self.inputs(asked))
-
-            return work() if small and not asked.rerank else await in_thread(work)
+            return await in_thread(lambda: self.question(asked, None, self.inputs(asked)))
         options = r.Options.model_validate(query)
         given = self.other(media, body)
         if isinstance(given.vectors, np.ndarray) and self.is_codes(given.vectors):

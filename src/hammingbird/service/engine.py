@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.codes import Codes, check_codes, pack
+from hammingbird.datasets.images import frame_of
 from hammingbird.errors import HammingbirdError, InputError
 from hammingbird.hasher import Hasher
 from hammingbird.index import rerank
@@ -105,14 +106,7 @@ class Engine:
     def frame(self) -> tuple[int, ...]:
         """Height and width, and 3 if coloured, of the pictures that the model takes."""
         shape = tuple(getattr(self.model, "input_shape_", ()))
-        if len(shape) == 3:
-            return shape[:2] if shape[2] == 1 else shape
-        width = self.model.n_features_in_
-        for channels in ((), (3,)):  # no number is a square and three times one
-            side = round((width / (channels or (1,))[0]) ** 0.5)
-            if side * side * (channels or (1,))[0] == width:
-                return (side, side, *channels)
-        raise InputError(f"the model takes vectors of {width} numbers, which are no square picture")
+        return frame_of(self.model.n_features_in_, shape)
 
     def scores(self, vectors: NDArray[Any]) -> NDArray[np.floating]:
         """Real scores [n, n_bits] of vectors [n, d], or of pictures as :attr:`frame` says."""
