@@ -10,7 +10,18 @@ from hammingbird.cli import compare, doctor, images, learn, papers, search, serv
 from hammingbird.cli.terminal import app, plain
 from hammingbird.errors import HammingbirdError
 
-__all__ = ["app", "compare", "doctor", "images", "learn", "main", "papers", "search", "service", "stores"]
+__all__ = [
+    "app",
+    "compare",
+    "doctor",
+    "images",
+    "learn",
+    "main",
+    "papers",
+    "search",
+    "service",
+    "stores",
+]
 
 
 def main() -> None:

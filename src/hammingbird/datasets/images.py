@@ -162,7 +162,7 @@ def pixels(image: Image, frame: tuple[int, ...], *, resize: bool = True) -> NDAr
 
 
 def frame_of(width: int, shape: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """Height and width, and 3 if coloured, of square pictures that are vectors of ``width`` numbers.
+    """Height and width, and 3 if coloured, of square pictures as vectors of ``width`` numbers.
 
     ``shape`` [h, w, c] is what a network remembers of its pictures, if it does.
     """

@@ -82,9 +82,7 @@ def calibrate(read: Read, describer: Describer, rate: float, seed: int = 0) -> C
     )
 
 
-def continued(
-    counted: NDArray[np.float64], lowest: float
-) -> tuple[int, NDArray[np.float64]]:
+def continued(counted: NDArray[np.float64], lowest: float) -> tuple[int, NDArray[np.float64]]:
     """The radius at which the share of pairs reaches ``lowest``, and shares that go on below it.
 
     Below, the logarithm of the share goes on as the straight line through the radii where it is
@@ -119,8 +117,8 @@ def copy_distances(paths: Sequence[Path], describer: Describer) -> dict[str, NDA
     if not pixels[""]:
         raise InputError("no picture can be read any more")
     codes = {name: describer.describe(np.stack(some)) for name, some in pixels.items()}
-    original = np.stack(pixels[""])
-    mirrored = describer.describe(np.ascontiguousarray(original[:, :, ::-1]))
+    straight = np.stack(pixels[""])
+    mirrored = describer.describe(np.ascontiguousarray(straight[:, :, ::-1]))
     return {
         name: np.minimum(_distance(codes[""], codes[name]), _distance(mirrored, codes[name]))
         for name in COPIES
@@ -155,7 +153,8 @@ def share_within(codes: Codes, mirrored: Codes, n_bits: int) -> NDArray[np.float
 
 
 def _distance(a: Codes, b: Codes) -> NDArray[np.int64]:
-    return np.bitwise_count(a ^ b).sum(axis=1, dtype=np.int64)
+    distances: NDArray[np.int64] = np.bitwise_count(a ^ b).sum(axis=1, dtype=np.int64)
+    return distances
 
 
 def _cumulated(distances: NDArray[np.int64], n_bits: int) -> NDArray[np.float64]:

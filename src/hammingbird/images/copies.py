@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -67,7 +68,7 @@ COPIES: dict[str, Callable[[Image], Image]] = {
 """From an RGB picture to a copy of it."""
 
 
-def _image(pixels: np.ndarray) -> Image:  # type: ignore[type-arg]
+def _image(pixels: NDArray[np.float32]) -> Image:
     from PIL import Image as Pillow
 
     return Pillow.fromarray(np.clip(pixels, 0, 255).round().astype(np.uint8))

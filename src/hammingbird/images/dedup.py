@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hammingbird import catalog
 from hammingbird.datasets.images import frame_of
@@ -25,7 +26,7 @@ RATE = 1e-6
 
 @dataclass(frozen=True)
 class Member:
-    """A picture of a group, ``distance`` bits from the group's middle."""
+    """A picture of a group, ``distance`` bits from the one to keep, or from its mirror image."""
 
     file: File
     name: str
@@ -138,9 +139,9 @@ def find_duplicates(
 def make_describer(model: str | os.PathLike[str] | None = None) -> Describer:
     """The built-in descriptor, or a saved hasher that takes pictures as large as its vectors."""
     if model is None:
-        frame = (descriptor.SIDE, descriptor.SIDE, 3)
+        square = (descriptor.SIDE, descriptor.SIDE, 3)
         name = f"built-in {descriptor.VERSION}"
-        return Describer(name, frame, descriptor.N_BITS, descriptor.describe)
+        return Describer(name, square, descriptor.N_BITS, descriptor.describe)
     hasher = catalog.load(model)
     shape = tuple(getattr(hasher, "input_shape_", ()))
     frame = frame_of(hasher.n_features_in_, shape)
@@ -154,16 +155,18 @@ def make_describer(model: str | os.PathLike[str] | None = None) -> Describer:
 
 
 def _ordered(group: Group, read: Read, folder: Path) -> list[Member]:
-    members = [
-        Member(read.files[i], str(read.files[i].path.relative_to(folder)), distance, flag)
-        for i, distance, flag in zip(
-            group.rows.tolist(), group.distances.tolist(), group.mirrored.tolist(), strict=True
-        )
-    ]
-    members.sort(
-        key=lambda m: (-m.file.width * m.file.height, -m.file.bytes, m.file.date, m.name)
+    """The pictures of a group, the one to keep first, and how far the others are from it."""
+    files = [(read.files[i], i) for i in group.rows.tolist()]
+    files.sort(key=lambda f: (-f[0].width * f[0].height, -f[0].bytes, f[0].date, f[0].path))
+    rows = [i for _, i in files]
+    straight, mirrored = (
+        np.bitwise_count(side[rows[0]] ^ read.codes[rows]).sum(axis=1).tolist()
+        for side in (read.codes, read.mirrored)
     )
-    return members
+    return [
+        Member(file, str(file.path.relative_to(folder)), min(plain, turned), turned < plain)
+        for (file, _), plain, turned in zip(files, straight, mirrored, strict=True)
+    ]
 
 
 def _row(member: Member) -> dict[str, Any]:

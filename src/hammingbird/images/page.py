@@ -6,7 +6,7 @@ import io
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,7 +89,11 @@ def panels(calibration: Calibration, n_bits: int) -> list[Panel]:
     def different(axes: Axes) -> None:
         counted = np.where(calibration.counted > 0, calibration.counted, np.nan)
         below = radii[: calibration.trusted + 1]
-        dashed = {"color": PAGE.relevant, "linestyle": (0, (2, 1.5)), "linewidth": 2.2}
+        dashed: dict[str, Any] = {
+            "color": PAGE.relevant,
+            "linestyle": (0, (2, 1.5)),
+            "linewidth": 2.2,
+        }
         axes.plot(radii, counted[: last + 1], color=PAGE.other, label="counted, copies too")
         axes.plot(below, calibration.false_rates[below], label="without copies", **dashed)
         axes.axhline(calibration.rate, color=PAGE.neutral, linestyle=(0, (4, 3)), linewidth=1)

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,8 +112,10 @@ def read_folder(folder: Path, describer: Describer, memory: Path) -> Read:
                         mirrored.append(row.mirrored)
                 progress.update(len(block))
     shape = (-1, (describer.n_bits + 7) // 8)
-    both = (np.frombuffer(b"".join(c), np.uint8).reshape(shape) for c in (codes, mirrored))
-    return Read(files, *both, errors)
+    straight, turned = (
+        np.frombuffer(b"".join(some), np.uint8).reshape(shape) for some in (codes, mirrored)
+    )
+    return Read(files, straight, turned, errors)
 
 
 def rgb(image: Image, side: int | None = None) -> Image:
@@ -173,7 +175,7 @@ class _Memory:
             some,
         )
         return {
-            key: _Row(*json.loads(about), code=code, mirrored=mirrored)
+            key: replace(_Row(*json.loads(about)), code=code, mirrored=mirrored)
             for key, about, code, mirrored in rows
         }
 
@@ -211,7 +213,10 @@ def _key(path: Path) -> str | None:
 
 
 def _describe(
-    paths: Sequence[Path], keys: Sequence[str | None], describer: Describer, pool: ThreadPoolExecutor
+    paths: Sequence[Path],
+    keys: Sequence[str | None],
+    describer: Describer,
+    pool: ThreadPoolExecutor,
 ) -> dict[str | None, _Row]:
     """Decode and describe files; copies of one file, under one key, are described once."""
     decoded = list(pool.map(lambda path: _decode(path, describer.frame), paths))
@@ -223,8 +228,7 @@ def _describe(
         mirrored = describer.describe(np.ascontiguousarray(pixels[:, :, ::-1]))
         for i, code, mirror in zip(good, straight, mirrored, strict=True):
             row = decoded[i][0]
-            more = {"code": code.tobytes(), "mirrored": mirror.tobytes()}
-            rows[keys[i]] = _Row("", row.width, row.height, row.date, **more)
+            rows[keys[i]] = replace(row, code=code.tobytes(), mirrored=mirror.tobytes())
     return rows
 
 
