@@ -6,11 +6,22 @@ import sys
 
 from rich.console import Console
 
-from hammingbird.cli import compare, doctor, learn, papers, search, stores
+from hammingbird.cli import compare, doctor, images, learn, papers, search, service, stores
 from hammingbird.cli.terminal import app, plain
 from hammingbird.errors import HammingbirdError
 
-__all__ = ["app", "compare", "doctor", "learn", "main", "papers", "search", "stores"]
+__all__ = [
+    "app",
+    "compare",
+    "doctor",
+    "images",
+    "learn",
+    "main",
+    "papers",
+    "search",
+    "service",
+    "stores",
+]
 
 
 def main() -> None:

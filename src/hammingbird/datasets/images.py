@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hammingbird.datasets.source import Array, Dataset, Source, reading
-from hammingbird.errors import FileError, HammingbirdError, MissingExtraError
+from hammingbird.errors import FileError, HammingbirdError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -88,7 +88,7 @@ class Pictures(Source):
     def _survey(self, image_size: int | None) -> tuple[int, ...]:
         first, colour = None, False
         for picture in self.pictures():
-            with _opened(self.path, picture) as image:
+            with opened(self.path, picture) as image:
                 if image.mode not in GREY + COLOUR:
                     raise FileError(
                         f"{self.path}: {picture.name} has {image.mode} pixels: convert to 8 bits"
@@ -104,17 +104,9 @@ class Pictures(Source):
         return (height, width, 3) if colour else (height, width)
 
     def _decode(self, pictures: list[Picture], out: NDArray[np.uint8]) -> None:
-        from PIL.Image import Resampling
-
-        height, width = self._frame[:2]
         for picture, row in zip(pictures, out, strict=True):
-            with _opened(self.path, picture) as opened:
-                # A palette may hold transparency, which must be unfolded before it is dropped.
-                image = opened.convert("RGBA") if opened.mode in ("P", "PA") else opened
-                image = image.convert("L" if len(self._frame) == 2 else "RGB")
-                if self._resize:
-                    image = image.resize((width, height), Resampling.BICUBIC)
-                row[:] = np.asarray(image)
+            with opened(self.path, picture) as image:
+                row[:] = pixels(image, self._frame, resize=self._resize)
 
 
 class ImageFolder(Pictures):
@@ -157,6 +149,32 @@ class ImageFolder(Pictures):
         return self._labels
 
 
+def pixels(image: Image, frame: tuple[int, ...], *, resize: bool = True) -> NDArray[np.uint8]:
+    """The pixels of an open picture as grey [h, w] or RGB [h, w, 3], resized to that frame."""
+    from PIL.Image import Resampling
+
+    # A palette may hold transparency, which must be unfolded before it is dropped.
+    unfolded = image.convert("RGBA") if image.mode in ("P", "PA") else image
+    shown = unfolded.convert("L" if len(frame) == 2 else "RGB")
+    if resize:
+        shown = shown.resize((frame[1], frame[0]), Resampling.BICUBIC)
+    return np.asarray(shown)
+
+
+def frame_of(width: int, shape: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Height and width, and 3 if coloured, of square pictures as vectors of ``width`` numbers.
+
+    ``shape`` [h, w, c] is what a network remembers of its pictures, if it does.
+    """
+    if len(shape) == 3:
+        return shape[:2] if shape[2] == 1 else shape
+    for channels in (1, 3):  # no number is a square and three times one
+        side = round((width / channels) ** 0.5)
+        if side * side * channels == width:
+            return (side, side) if channels == 1 else (side, side, 3)
+    raise InputError(f"the model takes vectors of {width} numbers, which are no square picture")
+
+
 def _images_in(files: Iterable[Path]) -> list[Path]:
     return sorted(
         file
@@ -166,7 +184,7 @@ def _images_in(files: Iterable[Path]) -> list[Path]:
 
 
 @contextmanager
-def _opened(path: Path, picture: Picture) -> Iterator[Image]:
+def opened(path: Path, picture: Picture) -> Iterator[Image]:
     """Open one image, its header only; whatever goes wrong names the file and the image."""
     try:
         from PIL import Image as Pillow

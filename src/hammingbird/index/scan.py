@@ -77,6 +77,14 @@ class Scan:
         """Which of the ids [n] the index holds, bool [n]."""
         return self._rows.contains(check_ids(ids))
 
+    def find(self, ids: ArrayLike) -> tuple[Codes, NDArray[np.bool_]]:
+        """The codes of these ids, uint8 [n, bytes], zero where there is none; which there are."""
+        rows, ids = self._now(), check_ids(ids)
+        there = rows.contains(ids)
+        codes = np.zeros((len(ids), n_bytes(self.n_bits)), np.uint8)
+        codes[there] = rows.codes[rows.ids.searchsorted(ids[there])]
+        return codes, there
+
     def add(self, codes: ArrayLike, ids: ArrayLike | None = None) -> Scan:
         """Store codes [n, bytes] under new ids [n], by default those after the largest id.
 
@@ -110,28 +118,46 @@ class Scan:
             self._rows = self._rows.without(gone)
         return self
 
-    def search(self, codes: ArrayLike, k: int, *, progress: bool = False) -> Neighbors:
+    def search(
+        self, codes: ArrayLike, k: int, *, threads: int | None = None, progress: bool = False
+    ) -> Neighbors:
         """Exact ``k`` nearest codes: ids int64 and Hamming distances uint16, both [n, k].
 
-        Where there are fewer than ``k`` codes, id -1 and distance 65,535 fill up.
+        Where there are fewer than ``k`` codes, id -1 and distance 65,535 fill up. ``threads`` are
+        all cores unless given, here and in the other searches.
         """
         queries, rows = check_codes(codes, self.n_bits, "queries"), self._now()
-        found, distances = kernels.nearest(queries, rows.codes, k, progress=progress)
+        found, distances = kernels.nearest(
+            queries, rows.codes, k, threads=threads, progress=progress
+        )
         return Neighbors(_ids_at(rows, found), distances)
 
-    def within(self, codes: ArrayLike, radius: int, *, progress: bool = False) -> Within:
+    def within(
+        self, codes: ArrayLike, radius: int, *, threads: int | None = None, progress: bool = False
+    ) -> Within:
         """Every code at most ``radius`` bits away."""
         queries, rows = check_codes(codes, self.n_bits, "queries"), self._now()
-        offsets, found, distances = kernels.within(queries, rows.codes, radius, progress=progress)
+        offsets, found, distances = kernels.within(
+            queries, rows.codes, radius, threads=threads, progress=progress
+        )
         return Within(offsets, rows.ids[found], distances)
 
-    def search_scores(self, query_scores: ArrayLike, k: int, *, progress: bool = False) -> Ranked:
+    def histograms(self, codes: ArrayLike, *, threads: int | None = None) -> NDArray[np.uint32]:
+        """Per query, how many codes lie at each distance 0..n_bits: uint32 [n, n_bits + 1]."""
+        queries, rows = check_codes(codes, self.n_bits, "queries"), self._now()
+        return kernels.histograms(queries, rows.codes, self.n_bits, threads=threads)[0]
+
+    def search_scores(
+        self, query_scores: ArrayLike, k: int, *, threads: int | None = None, progress: bool = False
+    ) -> Ranked:
         """Asymmetric search: real scores [n, n_bits] of the queries against the stored bits.
 
         A code's score is the sum of the query's scores, each times +1 or -1 (Gordo et al. 2014).
         """
         rows = self._now()
-        found, scores = kernels.best(query_scores, rows.codes, self.n_bits, k, progress=progress)
+        found, scores = kernels.best(
+            query_scores, rows.codes, self.n_bits, k, threads=threads, progress=progress
+        )
         return Ranked(_ids_at(rows, found), scores)
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -8,17 +8,18 @@ from hammingbird.errors import MissingExtraError
 from hammingbird.report.canvas import DARK, LIGHT
 
 
-def render(name: str, **content: Any) -> str:
-    """Fill a template of this folder; a name that the template lacks is an error.
+def render(name: str, room: str = "report", **content: Any) -> str:
+    """Fill a template of a room, which may import those here; a name that it lacks is an error.
 
     Needs the ``report`` extra.
     """
     try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     except ImportError as error:
         raise MissingExtraError("jinja2", "report") from error
+    rooms = [PackageLoader("hammingbird", folder) for folder in (room, "report")]
     pages = Environment(
-        loader=PackageLoader("hammingbird", "report"),
+        loader=ChoiceLoader(rooms),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
