@@ -1,4 +1,4 @@
-.PHONY: install test sanitize lint format docs papers bench
+.PHONY: install test test-stores sanitize lint format docs papers bench
 
 install:
 	python3 -m venv .venv
@@ -6,6 +6,11 @@ install:
 
 test:
 	.venv/bin/python -m pytest -n auto
+
+# Every store that runs here, on the real thing; nothing is skipped.
+test-stores:
+	.venv/bin/pip install -q ".[test-stores]"
+	.venv/bin/python -m pytest -n auto tests/stores tests/stories/test_snippets.py -k "not stories or stores"
 
 # The kernels' tests under AddressSanitizer and UBSan (GCC), at every instruction set of this machine.
 sanitize:

@@ -83,18 +83,30 @@ def codes():
 
 
 @pytest.fixture
-def python(tmp_path):
-    """Return a function that runs Python in a process of its own, with this package."""
+def begun(tmp_path):
+    """Return a function that starts Python in a process of its own, with this package."""
 
-    def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    def start(script: str, *arguments: str) -> subprocess.Popen:
         source = str(Path(hb.__file__).parents[1])
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-c", script, *arguments],
-            env={**os.environ, "PYTHONPATH": source, **variables},
-            capture_output=True,
+            env={**os.environ, "PYTHONPATH": source},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
-            timeout=120,
         )
+
+    return start
+
+
+@pytest.fixture
+def python(begun):
+    """Return a function that runs Python in a process of its own to its end."""
+
+    def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
+        process = begun(script, *arguments)
+        out, error = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, error)
 
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -169,28 +170,53 @@ import numpy as np
 from hammingbird import stores
 from hammingbird.stores import exporting
 exporting.MOST_ROWS = 500
-codes, after = np.load("codes.npy"), int(sys.argv[2])
-store_class = stores.store_class(sys.argv[1].partition(":")[0])
-write = store_class._write
-def counted(self, codes, ids):
-    write(self, codes, ids)
-    if ids[0] == 500 * after:
-        os.kill(os.getpid(), signal.SIGKILL)
-store_class._write = counted
-stores.export(codes, sys.argv[1], 64)
+address, moment = sys.argv[1], sys.argv[2]
+store_class = stores.store_class(address.partition(":")[0])
+done = []
+def dying(name, after):
+    step = getattr(store_class, name)
+    def counted(self, *batch):
+        step(self, *batch)
+        done.append(name)
+        if done.count(name) > after:
+            os.kill(os.getpid(), signal.SIGKILL)
+    setattr(store_class, name, counted)
+if moment != "any":
+    dying(*{"first": ("_write", 0), "third": ("_write", 2), "flush": ("_flush", 0)}[moment])
+codes = np.load("codes.npy")
+print("ready", flush=True)
+stores.export(codes, address, 64)
 """
 
 
-@pytest.mark.parametrize("after", [0, 2])
+def is_whole(address, database):
+    """A second run mends what the first left; there are neither duplicates nor holes."""
+    export(database, address, 64)
+    with open_store(address) as store:
+        assert store.count() == len(database)
+        np.testing.assert_array_equal(store.fetch(np.arange(len(database))), database)
+        verify(store, database)
+
+
+@pytest.mark.parametrize("moment", ["first", "third", "flush"])
 def test_killed_half_way_a_second_run_has_neither_duplicates_nor_holes(
-    flat, place, codes, python, tmp_path, after
+    flat, place, codes, python, tmp_path, moment
 ):
     address, database = place(flat), codes(2000, 64)
     np.save(tmp_path / "codes.npy", database)
-    ended = python(KILLED, address, str(after))
+    ended = python(KILLED, address, moment)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
-    assert export(database, address, 64).nearest
-    with open_store(address) as store:
-        assert store.count() == 2000
-        np.testing.assert_array_equal(store.fetch(np.arange(2000)), database)
-        verify(store, database)
+    is_whole(address, database)
+
+
+def test_killed_at_any_moment_again_and_again(kind, place, codes, begun, tmp_path):
+    """Within a batch too: the process is killed from outside, later each time."""
+    address, database = place(kind), codes(6000, 64)
+    np.save(tmp_path / "codes.npy", database)
+    for seconds in (0.01, 0.05, 0.2):
+        process = begun(KILLED, address, "any")
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        process.kill()
+        process.communicate()
+    is_whole(address, database)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.base import clone
+from typer.testing import CliRunner
 
 import hammingbird as hb
 from hammingbird import kernels
-from hammingbird.stores import create_store, two_stages
+from hammingbird.catalog import stamp
+from hammingbird.cli import app
+from hammingbird.storage import write_codes
+from hammingbird.stores import create_store, export, two_stages
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +68,83 @@ def test_a_short_shortlist_gains_and_a_short_database_is_filled(place, data):
         assert plain < scored < recall(exact.ids)
         with pytest.raises(hb.InputError, match="longer than k"):
             two_stages(store, hasher, queries, 10, shortlist=5)
+
+
+def run(*arguments, **variables):
+    ended = CliRunner().invoke(app, [str(a) for a in arguments], env=variables)
+    if ended.exception and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    assert ended.exit_code == 0, ended.output
+    return ended.output
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["argument", "variable"])
+def test_every_way_to_search_a_store_from_the_command_line(
+    flat, place, data, tmp_path, monkeypatch, named
+):
+    """Its ids are not row numbers, except where they are the rows of ``--rerank``."""
+    monkeypatch.chdir(tmp_path)
+    vectors, queries, hasher = data
+    address = place(flat)
+    hasher.save("model")
+    codes = hasher.transform(vectors)
+    np.save("vectors.npy", vectors)
+    np.save("queries.npy", queries)
+    write_codes("asked.npy", [hasher.transform(queries)], len(queries), 24)
+    export(codes, address, 24, made_by=stamp("model"))
+    where = [address] if named else []
+
+    def search(asked, *options):
+        said = run(
+            "search",
+            asked,
+            *where,
+            *options,
+            *("--out", "hits.npz", "--overwrite"),
+            HAMMINGBIRD_STORE=None if named else address,
+        )
+        assert "30 queries, the 10 nearest of each among 1,500" in said
+        with np.load("hits.npz") as hits:
+            return dict(hits)
+
+    _, distances = kernels.nearest(hasher.transform(queries), codes, 10)
+    for hits in (search("asked.npy"), search("queries.npy", "--model", "model")):
+        np.testing.assert_array_equal(hits["distances"], distances)
+    scored = search("queries.npy", "--model", "model", "--asymmetric", "--candidates", 1500)
+    ids, scores = kernels.best(hasher.project(queries), codes, 24, 10)
+    np.testing.assert_array_equal(scored["ids"], ids)
+    np.testing.assert_allclose(scored["scores"], scores)
+    ranked = search(
+        *("queries.npy", "--model", "model", "--rerank", "vectors.npy", "--candidates", 1500)
+    )
+    np.testing.assert_array_equal(ranked["ids"], hb.nearest_vectors(queries, vectors, 10).ids)
+
+
+def test_a_search_of_a_store_refuses_what_does_not_fit(place, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vectors, queries, hasher = data
+    address = place(("sqlite", "flat"))
+    for name, other in (
+        ("model", hasher),
+        ("again", hb.ITQ(24, random_state=1).fit(vectors)),
+        ("short", hb.PCAHash(16).fit(vectors)),
+    ):
+        other.save(name)
+    np.save("queries.npy", queries)
+    np.save("vectors.npy", vectors)
+    export(hasher.transform(vectors), address, 24, made_by={})
+    for model, options, message in (
+        ("short", [], "24 bits, short has 16"),
+        ("model", ["--candidates", 5, "--asymmetric"], "longer than k"),
+        ("model", ["--candidates", 50], "are what --rerank orders"),
+        ("model", ["--asymmetric", "--rerank", "vectors.npy"], "ordered once"),
+    ):
+        with pytest.raises(hb.InputError, match=message):
+            run(
+                *("search", "queries.npy", address, "--model", model, "--out", "h.npz"),
+                *options,
+            )
+    marked = place(("sqlite", "flat"))
+    export(hasher.transform(vectors), marked, 24, made_by=stamp("model"))
+    with pytest.raises(hb.InputError, match="another model"):
+        run("search", "queries.npy", marked, "--model", "again", "--out", "h.npz")

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
+from hammingbird.cli.stores import VARIABLE, refuse_shown_secrets
 from hammingbird.cli.terminal import Bits, Out, Overwrite, app, console, names, plain, table
 from hammingbird.errors import InputError
+
+if TYPE_CHECKING:
+    from hammingbird.stores import Store
+    from hammingbird.targets import Measure
 
 
 @app.command()
 def search(
     queries: Annotated[Path, typer.Argument(help="Codes to search with; vectors with --model.")],
-    codes: Annotated[Path, typer.Argument(help="Codes to search in.")],
+    codes: Annotated[
+        str,
+        typer.Argument(
+            envvar=VARIABLE, help="Codes to search in: a file, or the address of a store."
+        ),
+    ],
     out: Out,
     k: Annotated[int, typer.Option("-k", help="Neighbours per query.")] = 10,
     model: Annotated[
@@ -29,7 +39,11 @@ def search(
         typer.Option(help="The database's vectors, to order the candidates by (--model)."),
     ] = None,
     candidates: Annotated[
-        int | None, typer.Option(help="Codes to re-rank; 10 k if left out.", show_default=False)
+        int | None,
+        typer.Option(
+            help="Codes to re-rank, also by --asymmetric in a store; 10 k if left out.",
+            show_default=False,
+        ),
     ] = None,
     measure: Annotated[str, typer.Option(help="Of re-ranking: l2, inner or cosine.")] = "l2",
     bits: Bits = None,
@@ -38,44 +52,104 @@ def search(
     """Find the k nearest codes of every query; writes their rows (ids) and distances or scores.
 
     By Hamming distance, by the queries' real scores (larger is nearer), or in two stages: the
-    candidates that codes give are ordered by the distance of the vectors.
+    candidates that codes give are ordered by the distance of the vectors. In a store the candidates
+    are found there and ordered here, and ids are the store's own.
     """
     import numpy as np
 
-    from hammingbird import kernels
-    from hammingbird.index import rerank as order
     from hammingbird.storage import replacing
-    from hammingbird.targets import Measure
+    from hammingbird.stores import is_address
 
     if out.suffix != ".npz":
         raise InputError(f"hits are written as .npz, got {out.name}: name the file {out.name}.npz")
     if model is None and (asymmetric or rerank):
         raise InputError("--asymmetric and --rerank need the queries' vectors: give --model too")
-    if rerank is None and candidates is not None:
+    store = is_address(codes)
+    if candidates is not None and rerank is None and not (store and asymmetric):
         raise InputError("--candidates are what --rerank orders: give --rerank VECTORS too")
-    database, asked, vectors = _read_search(queries, codes, model, bits, asymmetric)
-    depth = k if rerank is None else min(candidates or 10 * k, len(database.codes))
-    if asymmetric:
-        ids, scores = kernels.best(asked, database.codes, database.n_bits, depth, progress=True)
-        hits: dict[str, Any] = {"ids": ids, "scores": scores}
-    else:
-        ids, distances = kernels.nearest(asked, database.codes, depth, progress=True)
-        hits = {"ids": ids, "distances": distances}
-    if rerank is not None:
-        found = order(
-            vectors,
-            hits["ids"],
-            _read_vectors(rerank, len(database.codes)),
-            k,
-            cast(Measure, measure),
-        )
-        hits = {"ids": found.ids, "distances": found.distances}
+    how = Stages(k, model, asymmetric, rerank, candidates or 10 * k, cast("Measure", measure))
+    hits, size = (_in_store if store else _in_file)(queries, codes, how, bits)
     with replacing(out, overwrite) as temporary:
         np.savez(temporary, **hits)
     console.print(
         f"{len(hits['ids']):,} queries, the {hits['ids'].shape[1]} nearest of each among "
-        f"{len(database.codes):,}: {plain(out)}"
+        f"{size:,}: {plain(out)}"
     )
+
+
+class Stages(NamedTuple):
+    """How the nearest codes are found, and by what they are ordered."""
+
+    k: int
+    model: Path | None
+    asymmetric: bool
+    rerank: Path | None
+    candidates: int
+    measure: Measure
+
+
+def _in_file(queries: Path, path: str, how: Stages, bits: int | None) -> tuple[dict[str, Any], int]:
+    """Search the codes of a file; return what was found, and in how many."""
+    from hammingbird import kernels
+    from hammingbird.index import rerank
+
+    k = how.k
+    database, asked, vectors = _read_search(queries, Path(path), how.model, bits, how.asymmetric)
+    size = len(database.codes)
+    depth = k if how.rerank is None else min(how.candidates, size)
+    if how.asymmetric:
+        ids, scores = kernels.best(asked, database.codes, database.n_bits, depth, progress=True)
+        hits = {"ids": ids, "scores": scores}
+    else:
+        ids, distances = kernels.nearest(asked, database.codes, depth, progress=True)
+        hits = {"ids": ids, "distances": distances}
+    if how.rerank is not None:
+        known = _read_vectors(how.rerank, size)
+        hits = rerank(vectors, hits["ids"], known, k, how.measure)._asdict()
+    return hits, size
+
+
+def _in_store(
+    queries: Path, address: str, how: Stages, bits: int | None
+) -> tuple[dict[str, Any], int]:
+    """Search a store, and order here what it finds; return what was found, and in how many."""
+    from hammingbird import catalog, stores
+    from hammingbird.datasets import load
+
+    refuse_shown_secrets(address)
+    if how.model is None:
+        asked = _read_codes(queries, bits)
+        with stores.open_store(address, made_by=asked.made_by) as store:
+            _check_bits(store, queries, asked.n_bits)
+            return store.search(asked.codes, how.k)._asdict(), store.count()
+    if how.asymmetric and how.rerank:
+        raise InputError("a store's candidates are ordered once: --asymmetric or --rerank")
+    hasher, vectors = catalog.load(how.model, encode_only=True), load(queries, part="query").X
+    known = None if how.rerank is None else load(how.rerank).X
+    with stores.open_store(address, made_by=catalog.stamp(how.model)) as store:
+        _check_bits(store, how.model, hasher.n_bits_)
+        if not (how.asymmetric or how.rerank):
+            return store.search(hasher.encode(vectors), how.k)._asdict(), store.count()
+        found = stores.two_stages(
+            store,
+            hasher,
+            vectors,
+            how.k,
+            shortlist=how.candidates,
+            vectors=known,
+            measure=how.measure,
+        )
+        if how.asymmetric:
+            return {"ids": found.ids, "scores": -found.distances}, store.count()
+        return found._asdict(), store.count()
+
+
+def _check_bits(store: Store, path: Path, n_bits: int) -> None:
+    if store.n_bits != n_bits:
+        raise InputError(
+            f"{store.address} holds codes of {store.n_bits} bits, {path} has {n_bits}: "
+            "give the model that made the codes"
+        )
 
 
 @app.command()
