@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird.deep.methods.hashnet import HashNet
-from hammingbird.deep.methods.mihash import MIHash
+from hammingbird import catalog
 from hammingbird.evaluation import Ranking, SameLabel
 from hammingbird.evaluation.average_precision import average_precision
 from hammingbird.evaluation.diagnostics import distance_densities
@@ -34,8 +33,8 @@ def before_the_sign(out: Path) -> dict[str, Any]:
         method: fitted(out, train.name, method, BITS, train.X, train.y)
         for method in ("hashnet", "hashnet-sgn", "dhn")
     }
-    steep = HashNet(BITS, steepest=STEEPEST, random_state=SEED).fit(train.X, train.y)
-    hashers[f"hashnet steepest={STEEPEST}"] = steep
+    steep = catalog.make("hashnet", BITS, SEED).set_params(steepest=STEEPEST)
+    hashers[f"hashnet steepest={STEEPEST}"] = steep.fit(train.X, train.y)
     for method, hasher in hashers.items():
         size = np.abs(hasher.relax(query.X))
         counts, edges = np.histogram(np.clip(size, 0, 1), BINS, (0, 1))
@@ -67,7 +66,8 @@ def distances_before_and_after(out: Path) -> dict[str, Any]:
     assert query.y is not None
     rows = np.random.default_rng(SEED).permutation(len(train.X))[:ONLINE_ROWS]
     first = fitted(out, train.name, "lsh", ONLINE_BITS, train.X[rows])
-    learned = MIHash(ONLINE_BITS, epochs=1, random_state=SEED).fit(train.X[rows], train.y[rows])
+    learned = catalog.make("mihash", ONLINE_BITS, SEED).set_params(epochs=1)
+    learned.fit(train.X[rows], train.y[rows])
     relevance = SameLabel(query.y, train.y)
     panels, records = [], []
     for title, hasher in (("before", first), ("after", learned)):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hammingbird import catalog
 from hammingbird.codes import pack
-from hammingbird.deep.methods.mihash import MIHash
 from hammingbird.evaluation import Ranking, SameLabel
 from hammingbird.evaluation.average_precision import average_precision
 from hammingbird.evaluation.diagnostics import mutual_information
@@ -39,7 +39,8 @@ def information_and_precision(out: Path) -> dict[str, Any]:
             "map": mean(average_precision(ranking)),
         }
 
-    trained = MIHash(BITS, random_state=SEED).fit(
+    trained: Any = catalog.make("mihash", BITS, SEED)
+    trained.fit(
         train.X,
         train.y,
         watch=lambda hasher: both(hasher.encode(query.X), hasher.encode(database.X), relevance),

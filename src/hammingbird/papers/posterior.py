@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from hammingbird import catalog
 from hammingbird.codes import Codes, unpack
-from hammingbird.deep.methods.csq import CSQ
 from hammingbird.evaluation.diagnostics import bit_margins, posterior_divergence
 from hammingbird.papers.figures import SEED
 from hammingbird.papers.sources import cifar_2_features
@@ -36,7 +35,7 @@ def two_bits(out: Path) -> dict[str, Any]:
     drawn = np.sort(np.random.default_rng(SEED).permutation(np.unique(train.y))[:2])
     rows = np.isin(train.y, drawn)
     X, y = train.X[rows], train.y[rows]
-    hasher = CSQ(2, random_state=SEED).fit(X, y)
+    hasher = catalog.make("csq", 2, SEED).fit(X, y)
     logits = hasher.project(X)
     ones = logits >= 0
     shares = ones.mean(axis=0)
