@@ -49,6 +49,8 @@ def test_unknown_names_and_missing_data_are_errors(tmp_path, monkeypatch):
         room.reproduce("nothing", tmp_path / "out")
     with pytest.raises(hb.FileError, match="HAMMINGBIRD_DATA"):
         room.reproduce("sgh-fig4", tmp_path / "out")
+    with pytest.raises(hb.FileError, match=r"TMC2007.* 1 MB; mulan"):
+        sources.tmc2007()
 
 
 def test_files_are_found_where_the_variable_says(tmp_path, monkeypatch):

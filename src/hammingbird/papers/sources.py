@@ -19,6 +19,22 @@ Parts: TypeAlias = tuple[Dataset, Dataset, Dataset]
 """What is learnt from, the queries, what is searched."""
 
 VARIABLE = "HAMMINGBIRD_DATA"
+ORIGINS = {
+    "mnist": "MNIST's four idx files, 11 MB; as pictures in rasbt/mnist-pngs, MIT",
+    "cifar10": "CIFAR-10 as image Parquet, and its MobileNetV2 features, 55 MB; "
+    "www.cs.toronto.edu/~kriz/cifar.html, to be cited",
+    "imagenet100-tiny": "100 classes of Tiny-ImageNet at 64 pixels, and their MobileNetV2 "
+    "features, 39 MB; image-net.org, for research only",
+    "gist": "512-d GIST of 22,000 Tiny-ImageNet pictures, 9 MB; image-net.org, for research only",
+    "sift": "SIFT descriptors as .bvecs, 11 MB; the format of corpus-texmex.irisa.fr",
+    "word2vec": "71,291 skip-gram vectors of 100 dimensions, 14 MB; any word2vec makes them",
+    "banking77": "PolyAI's Banking77 under all-MiniLM-L6-v2, 10 MB; "
+    "PolyAI-LDN/task-specific-datasets, CC BY 4.0",
+    "tmc2007": "TMC2007-500, 28,596 aviation reports, 1 MB; mulan.sourceforge.net",
+    "weights": "MobileNetV2 1.0 at 224 pixels, quantized, its arrays as .npz, 4 MB; "
+    "google-coral/test_data, Apache-2.0",
+}
+"""What each folder holds, how large it is, where it comes from, and under which terms."""
 
 
 def data_file(name: str) -> Path:
@@ -26,7 +42,10 @@ def data_file(name: str) -> Path:
     folder = Path(os.environ.get(VARIABLE, "../shared/data"))
     path = folder / name
     if not path.exists():
-        raise FileError(f"{path} is missing: set {VARIABLE} to the folder that holds {name}")
+        known = ORIGINS.get(name.partition("/")[0], "a file of your own")
+        raise FileError(
+            f"{path} is missing: set {VARIABLE} to the folder that holds {name} ({known})"
+        )
     return path
 
 
