@@ -29,6 +29,8 @@ ROUNDS = 20
 """Turns of iterative quantization at the start; the authors' 50 gain little more."""
 WARM_UP = 0.1
 """Share of the steps in which the learning rate rises."""
+PASSES, FEWEST, MOST = 16, 500, 2500
+"""Times over the rows, and the least and the most steps that this may take."""
 COMPANY = 8
 """Rows of a batch that stand together: one, and neighbours of it."""
 HOTTEST = 40.0
@@ -43,7 +45,7 @@ class DistilledHash(LinearHasher):
     softmax over the codes' inner products (see :func:`~.distillation.divergence`). The linear map
     starts from iterative quantization and is trained by Adam, signs forward and a straight-through
     gradient backward. It serves Hamming distance and asymmetric search alike, and gives any number
-    of bits. ``divergence_`` [max_iter] is in nats per row, at every step.
+    of bits. ``divergence_`` [n_iter_] is in nats per row, at every step.
 
     For other networks see ``DeepDistilledHash``, which needs torch.
 
@@ -64,9 +66,10 @@ class DistilledHash(LinearHasher):
     max_rows
         Learn from this many evenly spaced rows at most: finding neighbours takes time quadratic in
         it, and room for these rows.
-    max_iter, batch_size, learning_rate
-        Steps, rows of a batch, and Adam's rate, which rises for a tenth of the steps and then falls
-        to zero.
+    max_iter
+        Steps; None takes as many as pass 16 times over the rows, from 500 to 2,500.
+    batch_size, learning_rate
+        Rows of a batch, and Adam's rate, which rises for a tenth of the steps and then falls to 0.
     """
 
     bias_: NDArray[np.float64]
@@ -79,10 +82,10 @@ class DistilledHash(LinearHasher):
         bandwidth: float = 0.1,
         temperature: float = 12.0,
         asymmetric: float = 0.5,
-        n_neighbors: int = 20,
+        n_neighbors: int = 50,
         prefixes: Sequence[int] | None = None,
         max_rows: int = 50_000,
-        max_iter: int = 2500,
+        max_iter: int | None = None,
         batch_size: int = 512,
         learning_rate: float = 6e-3,
         output: Output = "packed",
@@ -122,18 +125,30 @@ class DistilledHash(LinearHasher):
         self.mean_, scale, rows = _standardised(X)
         weights = _start(rows, self.n_bits_, rng)
         bias = np.zeros(self.n_bits_, np.float32)
+        self.n_iter_ = self._steps(len(rows))
         near = nearest_rows(rows, min(self.n_neighbors, len(rows) - 1))
         targets = NeighborTargets(*near, self.bandwidth)
         self._train(rows, targets, weights, bias, np.random.default_rng(seed))
         self.weights_ = weights.astype(np.float64) / scale
         self.bias_ = bias.astype(np.float64)
-        self.n_iter_ = self.max_iter
+
+    def _steps(self, n: int) -> int:
+        if self.max_iter is not None:
+            return self.max_iter
+        return int(np.clip(PASSES * math.ceil(n / self._anchors), FEWEST, MOST))
+
+    @property
+    def _anchors(self) -> int:
+        """Rows of a batch that bring their neighbours."""
+        return max(1, self.batch_size // COMPANY)
 
     def _check_parameters(self, n_rows: int) -> None:
         for name, least in (
             ("max_iter", 1), ("n_neighbors", 1), ("batch_size", 2), ("max_rows", 2),
         ):  # fmt: skip
             value = getattr(self, name)
+            if value is None and name == "max_iter":
+                continue
             if not isinstance(value, int) or value < least:
                 raise InputError(f"{name} must be a whole number of at least {least}, got {value}")
         for name in ("bandwidth", "learning_rate"):
@@ -164,10 +179,10 @@ class DistilledHash(LinearHasher):
         from tqdm import tqdm
 
         adam = Adam(np.zeros((2, weights.size + bias.size), np.float32), 0)
-        found = np.empty(self.max_iter, np.float32)
-        anchors = _anchors(len(X), max(1, self.batch_size // COMPANY), rng)
+        found = np.empty(self.n_iter_, np.float32)
+        anchors = _in_turn(len(X), self._anchors, rng)
         steps = tqdm(
-            range(self.max_iter), desc="DistilledHash", unit="step", leave=False, disable=None
+            range(self.n_iter_), desc="DistilledHash", unit="step", leave=False, disable=None
         )
         # A batch's products are so small that more threads would only wait for each other.
         with threadpool_limits(1, "blas"):
@@ -185,7 +200,7 @@ class DistilledHash(LinearHasher):
         self.divergence_ = found
 
     def _rate(self, step: int) -> float:
-        done = step / self.max_iter
+        done = step / self.n_iter_
         if done < WARM_UP:
             return self.learning_rate * (0.04 + 0.96 * done / WARM_UP)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
@@ -223,7 +238,7 @@ def _start(X: NDArray[np.float32], n_bits: int, rng: np.random.RandomState) -> N
     return weights / np.float32(size or 1.0)
 
 
-def _anchors(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def _in_turn(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Row numbers by ``size``: all rows once in random order, then again, without end."""
     order = rng.permutation(n)
     while True:
