@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hammingbird.catalog import METHODS, load, make
     from hammingbird.classical.autoencoder import BinaryAutoencoder
+    from hammingbird.classical.distilled import DistilledHash
     from hammingbird.classical.itq import ITQ
     from hammingbird.classical.kmeans import KMeansHashing
     from hammingbird.classical.lsh import LSH
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from hammingbird.deep.methods.dbdh import DBDH
     from hammingbird.deep.methods.dch import DCH
     from hammingbird.deep.methods.dhn import DHN
-    from hammingbird.deep.methods.distilled import DistilledHash
+    from hammingbird.deep.methods.distilled import DeepDistilledHash
     from hammingbird.deep.methods.dnnh import DNNH
     from hammingbird.deep.methods.dpsh import DPSH
     from hammingbird.deep.methods.drsch import DRSCH
@@ -65,6 +66,7 @@ _HOMES = {
     "load": "catalog",
     "make": "catalog",
     "BinaryAutoencoder": "classical.autoencoder",
+    "DistilledHash": "classical.distilled",
     "ITQ": "classical.itq",
     "KMeansHashing": "classical.kmeans",
     "LSH": "classical.lsh",
@@ -95,9 +97,9 @@ _HOMES = {
     "DRSH": "deep.methods.drsh",
     "DSDH": "deep.methods.dsdh",
     "DTSH": "deep.methods.dtsh",
+    "DeepDistilledHash": "deep.methods.distilled",
     "DeepHasher": "deep.hasher",
     "DeepSGH": "deep.methods.sgh",
-    "DistilledHash": "deep.methods.distilled",
     "GreedyHash": "deep.methods.greedyhash",
     "HashNet": "deep.methods.hashnet",
     "MIHash": "deep.methods.mihash",
@@ -151,6 +153,7 @@ __all__ = [
     "USPLH",
     "VDSH",
     "BinaryAutoencoder",
+    "DeepDistilledHash",
     "DeepHasher",
     "DeepSGH",
     "DistilledHash",

@@ -14,7 +14,7 @@ from hammingbird.errors import FileError, InputError, MissingExtraError
 from hammingbird.hasher import Hasher
 from hammingbird.linear import Linear
 from hammingbird.outside import Given, Installed, Outside, configured, installed, outside
-from hammingbird.storage import fingerprint, load_folder
+from hammingbird.storage import Manifest, fingerprint, load_folder
 
 Supervision = Literal["none", "labels", "pairs", "neighbors"]
 
@@ -101,6 +101,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "classical.itq:ITQ",
                 "Gong and Lazebnik, CVPR 2011",
                 "principal components after the rotation that fits signs best",
+            ),
+            Method(
+                "distilled",
+                "classical.distilled:DistilledHash",
+                "of this library, after MIHash's unsupervised setting",
+                "linear bits learned so that each vector keeps its own neighbours",
             ),
             Method(
                 "sh",
@@ -280,13 +286,6 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "deep",
             ),
             Method(
-                "distilled",
-                "deep.methods.distilled:DistilledHash",
-                "of this library, after MIHash's unsupervised setting",
-                "keeps each vector's own neighbours; needs no labels",
-                extra="deep",
-            ),
-            Method(
                 "cnnh",
                 "deep.methods.cnnh:CNNH",
                 "Xia et al., AAAI 2014",
@@ -422,6 +421,13 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 {"posterior": "added", "assignment": "nearest", "flips": 0.25},
             ),
             Method(
+                "deep-distilled",
+                "deep.methods.distilled:DeepDistilledHash",
+                "of this library, after MIHash's unsupervised setting",
+                "any network whose bits keep each vector's own neighbours",
+                extra="deep",
+            ),
+            Method(
                 "deep-sgh",
                 "deep.methods.sgh:DeepSGH",
                 "Dai et al., ICML 2017",
@@ -536,7 +542,7 @@ def load(
     format.
     """
     manifest, path = load_folder(folder, "hasher")
-    name, module = manifest.get("class"), manifest.get("module")
+    name, module = _class_name(manifest), manifest.get("module")
     for own in classes:
         if own.__name__ == name:
             return own._restore(manifest, path)
@@ -558,6 +564,14 @@ def load(
         f"{path} holds a {name!r}, which this version of hammingbird does not know: "
         "upgrade hammingbird or, if the class is yours, give classes=[it]"
     )
+
+
+def _class_name(manifest: Manifest) -> Any:
+    """The class that was saved, by its name of today."""
+    name = manifest.get("class")
+    if name == "DistilledHash" and "backbone" in manifest.get("parameters", ()):
+        return "DeepDistilledHash"  # as it was called before the linear one had no torch
+    return name
 
 
 def _outside_class(path: os.PathLike[str], name: Any, module: Any) -> type[Hasher]:

@@ -1,4 +1,4 @@
-"""DistilledHash: neighbours kept better than by rotation, in any number of bits."""
+"""DeepDistilledHash: neighbours kept better than by rotation, in any number of bits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import hammingbird as hb
-from hammingbird.deep.methods.distilled import DistilledHash
+from hammingbird.deep.methods.distilled import DeepDistilledHash
 from hammingbird.deep.source import ArraySource
 from hammingbird.deep.start import nearest_rows
 
@@ -35,24 +35,24 @@ def recall(hasher, vectors, n_bits=None):
 
 
 def test_it_keeps_more_neighbours_than_itq(vectors):
-    learned = recall(DistilledHash(16, random_state=0).fit(vectors[0]), vectors)
+    learned = recall(DeepDistilledHash(16, random_state=0).fit(vectors[0]), vectors)
     assert learned > recall(hb.ITQ(16, random_state=0).fit(vectors[0]), vectors)
     assert learned > recall(hb.RotatedPCA(16, random_state=0).fit(vectors[0]), vectors) + 0.05
 
 
 def test_more_bits_than_dimensions_help(vectors):
-    few, many = (DistilledHash(k, epochs=4, random_state=0).fit(vectors[0]) for k in (24, 96))
+    few, many = (DeepDistilledHash(k, epochs=4, random_state=0).fit(vectors[0]) for k in (24, 96))
     assert recall(many, vectors) > recall(few, vectors)
 
 
 def test_the_first_bytes_are_a_good_shorter_code(vectors):
-    plain = DistilledHash(32, random_state=0).fit(vectors[0])
-    nested = DistilledHash(32, prefixes=(8, 16), random_state=0).fit(vectors[0])
+    plain = DeepDistilledHash(32, random_state=0).fit(vectors[0])
+    nested = DeepDistilledHash(32, prefixes=(8, 16), random_state=0).fit(vectors[0])
     assert recall(nested, vectors, 8) > recall(plain, vectors, 8)
 
 
 def test_a_part_of_the_rows_is_enough(vectors):
-    hasher = DistilledHash(16, max_rows=300, epochs=2, random_state=0).fit(vectors[0])
+    hasher = DeepDistilledHash(16, max_rows=300, epochs=2, random_state=0).fit(vectors[0])
     assert hasher.transform(vectors[0]).shape == (1500, 2)
 
 
@@ -68,4 +68,4 @@ def test_nearest_rows_are_the_nearest_other_rows(vectors):
 def test_vectors_without_near_neighbours_are_refused():
     noise = np.random.default_rng(0).standard_normal((400, 4000))
     with pytest.raises(hb.InputError, match="not much nearer than the rest"):
-        DistilledHash(16, random_state=0).fit(noise)
+        DeepDistilledHash(16, random_state=0).fit(noise)

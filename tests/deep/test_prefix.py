@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import hammingbird as hb
-from hammingbird.deep.methods.distilled import DistilledHash
+from hammingbird.deep.methods.distilled import DeepDistilledHash
 from hammingbird.deep.methods.drsch import DRSCH
 
 pytestmark = pytest.mark.deep
@@ -99,6 +99,6 @@ def test_too_many_bits(drsch):
 
 
 def test_distilled_codes_have_prefixes(data):
-    hasher = DistilledHash(12, epochs=2, prefixes=(8,), random_state=0).fit(data[0])
+    hasher = DeepDistilledHash(12, epochs=2, prefixes=(8,), random_state=0).fit(data[0])
     codes = hasher.transform(data[0])
     np.testing.assert_array_equal(hasher.prefix(8).transform(data[0])[:, 0], codes[:, 0])

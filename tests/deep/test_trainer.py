@@ -71,7 +71,7 @@ def test_random_batches_are_the_default_and_have_the_data_s_pairs():
     assert found[True] < 40
     for method in hb.METHODS.values():
         if method.extra == "deep" and "batches" in (known := method.make().get_params()):
-            ours = method.name == "distilled"  # neighbours of its own making
+            ours = method.name == "deep-distilled"  # neighbours of its own making
             assert known["batches"] == ("aware" if ours else "random"), method.name
 
 

@@ -209,7 +209,6 @@ def test_every_table_claims_a_number_per_length():
 
 
 def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):
-    pytest.importorskip("torch")
     from hammingbird.papers import distilled
 
     rng = np.random.default_rng(0)
@@ -227,7 +226,6 @@ def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):
 
 
 def test_prefixes_beside_models_of_their_own(tmp_path, monkeypatch):
-    pytest.importorskip("torch")
     from hammingbird.papers import distilled
 
     rng = np.random.default_rng(0)

@@ -23,7 +23,7 @@ from hammingbird.cli.terminal import (
 )
 from hammingbird.errors import MissingExtraError
 
-METHODS = "itq,rotated-pca,pca,sh,lsh"
+METHODS = "distilled,itq,rotated-pca,pca,sh,lsh"
 
 
 @app.command()

@@ -18,7 +18,7 @@ from hammingbird.papers.sources import banking77, mnist, sift, word_vectors
 from hammingbird.targets import nearest_vectors
 
 METRIC = "recall10@10"
-METHODS = ("distilled", "itq", "rotated-pca")
+METHODS = ("distilled", "itq", "rotated-pca", "sgh")
 BITS = (32, 64, 128, 256)
 SEEDS = (0, 1, 2)
 ROWS, QUERIES = 20_000, 1_000

@@ -1,4 +1,4 @@
-"""DistilledHash: bits from unlabelled vectors that keep each one's neighbours."""
+"""Neighbour distillation with any network."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from hammingbird.errors import InputError
 from hammingbird.targets import Neighbors
 
 
-class DistilledHash(BitScalable):
-    """Codes whose order of neighbours is that of the float vectors; needs no labels.
+class DeepDistilledHash(BitScalable):
+    """Codes of any network whose order of neighbours is that of the float vectors; needs no labels.
+
+    For a linear network ``DistilledHash`` is quicker, needs no torch, and is better.
 
     Batches hold rows with their nearest neighbours. A linear layer starts from iterative
     quantization and is trained with signs forward and a straight-through gradient backward. It
