@@ -105,8 +105,8 @@ def alarms(bits: int, trials: int, size: int) -> None:
         f"{trials:,} trials a set, {size} old and {size} new rows, {bits} bits, level {LEVEL:.0%}"
     )
     total = 0
-    for name in SETS:
-        X = SETS[name]().X
+    for name, read in SETS.items():
+        X = read().X
         found = fitted(X, bits, (1,), min(5000, len(X) // 3))
         features = Watch(found.trial, found.bench.train, found.bench.queries).old_features
         rng = np.random.default_rng(0)

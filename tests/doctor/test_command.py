@@ -7,9 +7,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from hammingbird import cli
+from command_line import run
 from hammingbird.doctor import trials
 from hammingbird.doctor.trials import Candidate
 from hammingbird.errors import FileError, HammingbirdError
@@ -29,14 +28,6 @@ def files(tmp_path, monkeypatch):
     np.save(tmp_path / "y.npy", y[:1200])
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments):
-    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 class Balance(HTMLParser):
