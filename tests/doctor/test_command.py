@@ -1,5 +1,6 @@
 """The doctor from the command line, and its page."""
 
+import errno
 import json
 import re
 import shlex
@@ -91,3 +92,26 @@ def test_what_cannot_be_read(files):
     (files / "cut.npy").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FileError, match=r"cut\.npy"):
         run("doctor", "cut.npy")
+
+
+def test_a_full_disk_leaves_the_page_that_was_there(files, monkeypatch):
+    (files / "doctor.html").write_text("what was there")
+
+    def full(self, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(files), "write_text", full)
+    with pytest.raises(FileError, match=r"doctor\.html.*No space left on device"):
+        run("doctor", "a <b>.npy", "--queries", 200)
+    assert (files / "doctor.html").read_text() == "what was there"
+    assert not [path for path in files.iterdir() if path.name.startswith(".")]
+
+
+def test_new_vectors_that_are_not_finite_are_named(files):
+    np.save("new.npy", np.full((9, 20), np.inf))
+    with pytest.raises(HammingbirdError, match=r"new\.npy: 9 of 9 rows hold NaN or infinity"):
+        run("doctor", "a <b>.npy", "--queries", 200, "--against", "new.npy")
+    one = np.load("a <b>.npy")[:1]
+    np.save("new.npy", one + 1)
+    with pytest.raises(HammingbirdError, match="1 of the 1 new rows are not in the old file"):
+        run("doctor", "a <b>.npy", "--queries", 200, "--against", "new.npy")

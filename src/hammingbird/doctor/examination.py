@@ -72,9 +72,9 @@ def examine(
         )
     y = None if labels is None else _labels(labels, len(X))
     say(f"reading {len(X):,} rows of width {X.shape[1]}")
-    check_finite(X)
+    check_finite(X, name)
     if new is not None:
-        check_finite(new)
+        check_finite(new, against_name)
     most = max(1, min(MOST_ROWS, MOST_BYTES // (X.shape[1] * X.dtype.itemsize)))
     held = hold_out(X, n_queries, sample=most, random_state=random_state)
     if len(held.kept) < SMALLEST_PART:
