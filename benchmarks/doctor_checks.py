@@ -70,13 +70,16 @@ def cifar10() -> Vectors:
     return Vectors(part.X, part.y)
 
 
-SETS: dict[str, Callable[[], Vectors]] = {
+SETS = {
     "banking77": banking77,
     "mnist": mnist,
     "words": words,
     "sift": sift,
     "cifar10": cifar10,
 }
+
+
+Sets = dict[str, Callable[[], Vectors]]
 
 
 class Fitted(NamedTuple):
@@ -99,14 +102,14 @@ def fitted(X: NDArray[Any], bits: int, fractions: tuple[int, ...], n_queries: in
     return Fitted(bench, bench.measure(bench.start("itq", bits)), qualities)
 
 
-def alarms(bits: int, trials: int, size: int) -> None:
+def alarms(sets: Sets, bits: int, trials: int, size: int) -> None:
     """Print how often rows of one kind are said to have moved."""
     print(
         f"{trials:,} trials a set, {size} old and {size} new rows, {bits} bits, level {LEVEL:.0%}"
     )
     total = 0
-    for name in SETS:
-        X = SETS[name]().X
+    for name, read in sets.items():
+        X = read().X
         found = fitted(X, bits, (1,), min(5000, len(X) // 3))
         features = Watch(found.trial, found.bench.train, found.bench.queries).old_features
         rng = np.random.default_rng(0)
@@ -116,7 +119,7 @@ def alarms(bits: int, trials: int, size: int) -> None:
             count += permutation_test(both[:size], both[size:], trial)[0] <= LEVEL
         total += count
         print(f"{name:<10} {interval(count, trials)}", flush=True)
-    print(f"{'all':<10} {interval(total, trials * len(SETS))}")
+    print(f"{'all':<10} {interval(total, trials * len(sets))}")
 
 
 def interval(count: int, trials: int) -> str:
@@ -127,10 +130,10 @@ def interval(count: int, trials: int) -> str:
     return f"{share:.2%} [{middle - half:.2%}, {middle + half:.2%}]  ({count} of {trials:,})"
 
 
-def shifted() -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
+def shifted(sets: Sets) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
     """Old vectors, and new ones of the same kind or of another."""
     rng = np.random.default_rng(0)
-    for name, read in SETS.items():
+    for name, read in sets.items():
         X, _ = read()
         order = rng.permutation(len(X))
         yield f"{name}: rows of the same kind", X[order[2000:]], X[order[:2000]]
@@ -140,26 +143,37 @@ def shifted() -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
         ("cifar10", lambda y: y < 5, "the other five classes"),
         ("words", lambda y: y < 40_000, "rare words after frequent ones"),
     ):
-        X, y = SETS[name]()
+        if name not in sets:
+            continue
+        X, y = sets[name]()
         first = old(np.unique(y, return_inverse=True)[1])
         yield f"{name}: {what}", X[first], X[~first]
-    X, _ = mnist()
-    order = rng.permutation(len(X))
-    pictures = X[order[:2000]].reshape(-1, 28, 28)
-    old = X[order[2000:]]
-    yield "mnist: two pixels to the right", old, np.roll(pictures, 2, 2).reshape(-1, 784)
-    yield "mnist: upside down", old, pictures[:, ::-1].reshape(-1, 784)
-    noise = rng.normal(0, 40, (2000, 784))
-    yield "mnist: noise", old, (X[order[:2000]] + noise).clip(0, 255).astype(np.uint8)
-    X, _ = sift()
-    yield "sift: half the contrast", X[2000:], X[:2000] // 2
+    yield from spoiled(sets, rng)
 
 
-def shifts(bits: int) -> None:
+def spoiled(
+    sets: Sets, rng: np.random.Generator
+) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
+    """Old vectors, and new ones that something was done to."""
+    if "mnist" in sets:
+        X, _ = sets["mnist"]()
+        order = rng.permutation(len(X))
+        some, old = X[order[:2000]], X[order[2000:]]
+        pictures = some.reshape(-1, 28, 28)
+        yield "mnist: two pixels to the right", old, np.roll(pictures, 2, 2).reshape(-1, 784)
+        yield "mnist: upside down", old, pictures[:, ::-1].reshape(-1, 784)
+        noise = rng.normal(0, 40, some.shape)
+        yield "mnist: noise", old, (some + noise).clip(0, 255).astype(np.uint8)
+    if "sift" in sets:
+        X, _ = sets["sift"]()
+        yield "sift: half the contrast", X[2000:], X[:2000] // 2
+
+
+def shifts(sets: Sets, bits: int) -> None:
     """Print recall of old queries, of new ones, and as estimated of these without ground truth."""
     print(f"{'':<44}{'p':>6}  use{'':<13}{'old':>6}{'new':>7} [95 %]      {'estimated':>10}")
     errors: list[tuple[float, float]] = []
-    for what, old, new in shifted():
+    for what, old, new in shifted(sets):
         found = fitted(old, bits, (1,), QUERIES)
         watch = Watch(found.trial, found.bench.train, found.bench.queries)
         drift = examine_drift(what, new, watch, found.bench.database, found.qualities[-1], USES, 0)
@@ -179,7 +193,7 @@ def shifts(bits: int) -> None:
     )
 
 
-def growth(bits: int, file: Path | None) -> None:
+def growth(sets: Sets, bits: int, file: Path | None) -> None:
     """Print recall in parts, extrapolated 4, 16 and 64 times as far, and measured."""
     fractions = (256, 64, 16, 4, 1)
     print(
@@ -187,7 +201,7 @@ def growth(bits: int, file: Path | None) -> None:
         f"{'':<28}{'measured':>20}{'4 times':>22}{'16 times':>22}{'64 times':>22}"
     )
     off: list[list[float]] = [[], [], []]
-    named = {name: lambda name=name: SETS[name]().X for name in SETS}
+    named = {name: lambda name=name: sets[name]().X for name in sets}
     if file is not None:
         named[file.stem] = lambda: load(file).X
     for name, read in named.items():
@@ -221,14 +235,16 @@ def main() -> None:
     parser.add_argument("--bits", type=int, default=64)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--size", type=int, default=500, help="Rows of each sample in `alarms`.")
+    parser.add_argument("--sets", default=",".join(SETS), help="Which data.")
     parser.add_argument("--file", type=Path, help="More vectors for `growth`.")
     args = parser.parse_args()
+    chosen = {name: SETS[name] for name in args.sets.split(",")}
     if args.what == "alarms":
-        alarms(args.bits, args.trials, args.size)
+        alarms(chosen, args.bits, args.trials, args.size)
     elif args.what == "shifts":
-        shifts(args.bits)
+        shifts(chosen, args.bits)
     else:
-        growth(args.bits, args.file)
+        growth(chosen, args.bits, args.file)
 
 
 if __name__ == "__main__":

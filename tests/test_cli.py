@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import hammingbird as hb
+from command_line import run
 from hammingbird import cli
 from hammingbird.datasets import load
 from hammingbird.storage import fingerprint_rows
@@ -23,14 +23,6 @@ def files(tmp_path, clusters, monkeypatch):
     np.savez(tmp_path / "query.npz", X=X[240:].astype(np.float32), y=y[240:])
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments):
-    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def test_fit_encode_search_evaluate_info(files):

@@ -1,5 +1,6 @@
 """The doctor from the command line, and its page."""
 
+import errno
 import json
 import re
 import shlex
@@ -7,9 +8,8 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from hammingbird import cli
+from command_line import run
 from hammingbird.doctor import trials
 from hammingbird.doctor.trials import Candidate
 from hammingbird.errors import FileError, HammingbirdError
@@ -29,14 +29,6 @@ def files(tmp_path, monkeypatch):
     np.save(tmp_path / "y.npy", y[:1200])
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments):
-    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 class Balance(HTMLParser):
@@ -100,3 +92,26 @@ def test_what_cannot_be_read(files):
     (files / "cut.npy").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FileError, match=r"cut\.npy"):
         run("doctor", "cut.npy")
+
+
+def test_a_full_disk_leaves_the_page_that_was_there(files, monkeypatch):
+    (files / "doctor.html").write_text("what was there")
+
+    def full(self, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(files), "write_text", full)
+    with pytest.raises(FileError, match=r"doctor\.html.*No space left on device"):
+        run("doctor", "a <b>.npy", "--queries", 200)
+    assert (files / "doctor.html").read_text() == "what was there"
+    assert not [path for path in files.iterdir() if path.name.startswith(".")]
+
+
+def test_new_vectors_that_are_not_finite_are_named(files):
+    np.save("new.npy", np.full((9, 20), np.inf))
+    with pytest.raises(HammingbirdError, match=r"new\.npy: 9 of 9 rows hold NaN or infinity"):
+        run("doctor", "a <b>.npy", "--queries", 200, "--against", "new.npy")
+    one = np.load("a <b>.npy")[:1]
+    np.save("new.npy", one + 1)
+    with pytest.raises(HammingbirdError, match="1 of the 1 new rows are not in the old file"):
+        run("doctor", "a <b>.npy", "--queries", 200, "--against", "new.npy")

@@ -138,3 +138,15 @@ def test_a_sample_of_a_large_file(monkeypatch):
 def test_what_cannot_be_examined(X, more, message):
     with pytest.raises(InputError, match=message):
         examine(X, **more)
+
+
+def test_long_codes_that_can_answer_nothing_are_not_measured_in_all_rows(monkeypatch):
+    monkeypatch.setattr(trials, "SCREEN_ROWS", 500)
+    everything = examine(clusters()[0], n_queries=200)
+    assert [code.bits for code in everything.codes] == [16, 24, 32]  # Hamming alone is open
+    monkeypatch.setattr("hammingbird.doctor.examination.TARGETS", (0.05,))
+    found = examine(clusters()[0], n_queries=200)
+    assert [code.bits for code in found.codes] == [16]
+    assert {code.bits for code in found.losers} == {16, 24, 32}
+    assert {code.searched for code in found.losers} == {600}
+    assert found.codes[0] == everything.codes[0]

@@ -82,6 +82,7 @@ def test_the_chart_shows_the_best_methods_and_all_that_they_are_held_against():
     worse = [make_record(f"m{i}", 64, 0.1 * i) for i in range(1, 6)]
     drawn = chart(Content(make_results(*worse, make_record("pq", 64, 0.97, "rival")), []))
     assert drawn.shown == ["m5", "m4", "m3", "pq", "float", "lsh", "sign"]
+    assert sorted(drawn.thin) == ["m1", "m2"]
     assert not drawn.asymmetric  # that of the floor is not drawn
     assert drawn.wide.svg.count("<path") > 5
 

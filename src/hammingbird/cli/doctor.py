@@ -148,7 +148,8 @@ def _show_beside(found: Diagnosis) -> None:
     from hammingbird.doctor.quality import USES
     from hammingbird.report.doctor import beside
 
-    shown = table("what is kept", "bytes", *(use.removeprefix("re-rank ") for use in USES))
+    short = (use.removeprefix("re-rank ").replace("asymmetric", "asym.") for use in USES)
+    shown = table("what is kept", "bytes", *short)
     for name, size, kept in beside(found):
         cells = (f"{kept[use].value:.3f}" if use in kept else "" for use in USES)
         shown.add_row(plain(name), f"{size:,}", *cells)

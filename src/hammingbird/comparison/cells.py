@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from hammingbird.comparison.results import Role
 from hammingbird.comparison.task import Task
 from hammingbird.errors import InputError
 from hammingbird.hasher import Hasher
-from hammingbird.outside import Given, Installed, Outside
+from hammingbird.outside import Installed, Outside
 from hammingbird.storage import Manifest, fingerprint, load_folder, save_folder
 
 FLOORS = ("lsh", "sign")
@@ -61,18 +61,20 @@ class Codes:
 
 
 def plan(
-    methods: Sequence[Given], bits: Sequence[int], seeds: Sequence[int], width: int
+    chosen: Mapping[str, Method | Installed | Outside],
+    bits: Sequence[int],
+    seeds: Sequence[int],
+    width: int,
 ) -> dict[Cell, Callable[[], Hasher]]:
-    """Every cell that is asked for, and what needs no training at each length.
+    """Every cell of the chosen methods, and of what needs no training at each length.
 
     With each comes what builds its hasher, which is tried once per length of a method from outside.
     """
-    if not methods or not bits or not seeds:
+    if not chosen or not bits or not seeds:
         raise InputError("compare needs at least one method, one number of bits and one seed")
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 32:
             raise InputError(f"seeds must be whole numbers from 0 to 2^32 - 1, got {seed!r}")
-    chosen = catalog.choose(methods)
     lengths = [check_n_bits(n_bits) for n_bits in bits]
     for method in chosen.values():
         if isinstance(method, Outside | Installed):

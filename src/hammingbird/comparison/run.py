@@ -65,7 +65,8 @@ def compare(
     every ten seconds, or a bar in a terminal, says what is being done.
     """
     learn = as_dataset(train, name="train")
-    cells = plan(methods, bits, seeds, learn.X.shape[1])
+    chosen = catalog.choose(methods)
+    cells = plan(chosen, bits, seeds, learn.X.shape[1])
     names = list(dict.fromkeys([*METRICS, *metrics]))
     for name in names:
         parse_metric(name)
@@ -130,8 +131,7 @@ def compare(
         width = task.database.X.dtype.itemsize * task.database.X.shape[1]
         records.insert(0, _record(record, measures, {}, width))
         curves.insert(0, {**record, "curves": measures["curves"]})
-    asked = catalog.choose(methods)
-    if skipped and not any(record["method"] in asked for record in records):
+    if skipped and not any(record["method"] in chosen for record in records):
         raise InputError(f"no method could be run: {skipped[0]['why']}")
     protocol = {**protocol, **({"parameters": settings} if settings else {})}
     for name in ("report.html", "overview.svg"):  # never old pictures beside new results

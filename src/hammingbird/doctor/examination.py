@@ -23,6 +23,7 @@ from hammingbird.doctor.quality import (
     ASYMMETRIC,
     BOTH,
     HAMMING,
+    USES,
     LabelsKept,
     NeighborsKept,
     Quality,
@@ -71,9 +72,9 @@ def examine(
         )
     y = None if labels is None else _labels(labels, len(X))
     say(f"reading {len(X):,} rows of width {X.shape[1]}")
-    check_finite(X)
+    check_finite(X, name)
     if new is not None:
-        check_finite(new)
+        check_finite(new, against_name)
     most = max(1, min(MOST_ROWS, MOST_BYTES // (X.shape[1] * X.dtype.itemsize)))
     held = hold_out(X, n_queries, sample=most, random_state=random_state)
     if len(held.kept) < SMALLEST_PART:
@@ -145,14 +146,31 @@ def examine(
 
 
 def _try(bench: Bench, say: Say) -> tuple[list[Trial], list[Trial]]:
-    """The best method at every length, measured, and the others as far as they were tried."""
-    winners, losers = [], []
+    """The best method at every length, measured, and the others as far as they were tried.
+
+    Once a code answers anything, longer ones are measured in all rows only where they may answer
+    more. In a part of the rows they keep at least as much, so that what they miss there they miss.
+    """
+    winners: list[Trial] = []
+    losers: list[Trial] = []
     for tried in bench.trials():
         best = best_of(tried)
-        say(f"{best.bits} bits: {best.method}")
         losers += [trial for trial in tried if trial is not best]
-        winners.append(bench.measure(best))
+        if bench.is_measured(best) or _may_answer_more(best, winners):
+            say(f"{best.bits} bits: {best.method}")
+            winners.append(bench.measure(best))
+        else:
+            losers.append(best)
     return winners, losers
+
+
+def _may_answer_more(trial: Trial, shorter: Sequence[Trial]) -> bool:
+    """Whether a trial in a part of the rows reaches what none of the ``shorter`` reaches in all."""
+    wanted = [(use, target) for use in USES for target in TARGETS]
+    open_ = [each for each in wanted if shortest(shorter, *each) is None]
+    if len(open_) == len(wanted):
+        return True
+    return any(trial.kept[use].high >= target for use, target in open_)
 
 
 def _rivals(

@@ -117,9 +117,13 @@ class Bench:
             return None
         return self.measure(self.start(UNTRAINED, self.database.shape[1]))
 
+    def is_measured(self, trial: Trial) -> bool:
+        """Whether a trial was made in the whole database."""
+        return len(trial.codes) == len(self.database)
+
     def measure(self, trial: Trial) -> Trial:
         """Encode and measure the whole database, if the trial was not compared there already."""
-        if len(trial.codes) < len(self.database):
+        if not self.is_measured(trial):
             trial.codes, trial.encode_seconds = _encoded(trial.hasher, self.database)
             trial.values = self.qualities[-1].of_codes(trial.scores, trial.codes)
             trial.kept = self._kept(trial.values, self.qualities[-1])

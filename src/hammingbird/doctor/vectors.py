@@ -23,7 +23,7 @@ EQUAL = 0.9999
 NORMALISE = "X / np.linalg.norm(X, axis=1, keepdims=True)"
 
 
-def check_finite(X: NDArray[Any]) -> None:
+def check_finite(X: NDArray[Any], name: str = "X") -> None:
     """Refuse vectors [n, d] with NaN or infinity, and say how many rows have some."""
     if X.dtype.kind != "f":
         return
@@ -35,8 +35,8 @@ def check_finite(X: NDArray[Any]) -> None:
         bad += (np.flatnonzero(~np.isfinite(chunk.values).all(axis=1)) + chunk.start).tolist()
     if bad:
         raise InputError(
-            f"{len(bad):,} of {len(X):,} rows hold NaN or infinity, the first is row {bad[0]}: "
-            "leave them out, X[np.isfinite(X).all(axis=1)], or fill the values in"
+            f"{name}: {len(bad):,} of {len(X):,} rows hold NaN or infinity, the first is row "
+            f"{bad[0]}: leave them out, X[np.isfinite(X).all(axis=1)], or fill the values in"
         )
 
 

@@ -121,6 +121,8 @@ class Chart:
     narrow: Panel
     shown: list[str]
     """Methods that have a line of their own."""
+    thin: list[str]
+    """The other methods."""
     asymmetric: bool
     """Whether dotted lines are drawn."""
 
@@ -146,7 +148,8 @@ def chart(content: Content) -> Chart | None:
         for row in content.rows
         if row.method in shown and row.role != "floor"
     )
-    return Chart(title, panels[0], panels[1], shown, dotted)
+    thin = [method for method in content.styles if method not in shown]
+    return Chart(title, panels[0], panels[1], shown, thin, dotted)
 
 
 def _shown(content: Content) -> list[str]:

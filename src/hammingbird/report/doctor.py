@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from hammingbird.doctor.quality import ASYMMETRIC, BOTH, HAMMING, RERANKS, USES
 from hammingbird.report.canvas import PAGE, Panel, Style, numbered_style
@@ -29,6 +29,7 @@ def write_checkup(path: str | os.PathLike[str], found: Diagnosis) -> Path:
     text = render(
         "doctor.html",
         found=found,
+        title=Path(found.name).name,
         headline=headline(found),
         uses=USES,
         targets=list(dict.fromkeys(answer.target for answer in found.answers)),
@@ -182,7 +183,7 @@ def _plot_bytes(axes: Axes, found: Diagnosis) -> None:
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
     axes.set_xlabel("bytes a row")
-    _finish(axes, "lower right")
+    _finish(axes)
 
 
 def _plot_growth(axes: Axes, growths: list[Growth]) -> None:
@@ -199,13 +200,13 @@ def _plot_growth(axes: Axes, growths: list[Growth]) -> None:
     axes.xaxis.set_major_formatter(lambda n, _: _short(n))
     axes.minorticks_off()
     axes.set_xlabel("rows")
-    _finish(axes, "lower left")
+    _finish(axes)
 
 
-def _finish(axes: Axes, place: Literal["lower left", "lower right"]) -> None:
+def _finish(axes: Axes) -> None:
     """Shares from 0 to 1, and which line is which where there is room."""
     axes.set_ylim(0, 1.04)
-    axes.legend(loc=place, frameon=False, fontsize=9, labelcolor=PAGE.text)
+    axes.legend(loc="best", frameon=False, fontsize=9, labelcolor=PAGE.text)
 
 
 def _short(n: float) -> str:
