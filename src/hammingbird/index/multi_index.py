@@ -22,9 +22,8 @@ from hammingbird.kernels import Buckets
 from hammingbird.kernels.checks import FARTHEST, check_k, check_radius
 from hammingbird.targets import Neighbors
 
-SAMPLE = 32
-"""Queries by which the tables are timed against the scan."""
-TURNS = 3
+SAMPLE, DEPTH = 32, 256
+"""Codes whose so many neighbours are sought to time the tables against the scan."""
 SHARE = 0.5
 """A query may spend so much of the time of a scan before it is scanned after all."""
 LEAST_EXTRA = 4096
@@ -42,6 +41,8 @@ class State(NamedTuple):
     """Rows of ``main`` that were removed, or replaced by one of ``extra``."""
     n_gone: int
     tables: Buckets | None
+    paces: tuple[int, int]
+    """Codes compared in buckets while a scan takes one query, and one of many."""
 
     def in_main(self, ids: Ids) -> tuple[NDArray[np.bool_], Ids]:
         """Which ids are rows of ``main`` and not gone, bool [n], and those rows."""
@@ -102,7 +103,7 @@ class MultiIndex:
     in one substring (Norouzi, Punjani, Fleet 2012). Results are those of :class:`Scan`, always: at
     a time that grows slower than the number of codes, for about three times its memory. It pays
     for millions of short codes (64 bits) and near neighbours. Where it does not, which is measured
-    at the first search, queries are scanned.
+    when the tables are made, queries are scanned.
 
     Ids, changes and threads are as in :class:`Scan`. The tables are made at the first search, and
     again when a sixteenth of the codes is new or an eighth is gone.
@@ -112,7 +113,6 @@ class MultiIndex:
         self.n_bits = check_n_bits(n_bits)
         self._writing = Lock()
         self._state = _of(_none(n_bytes(n_bits)), n_bytes(n_bits))
-        self._paces: dict[tuple[int, bool], float] = {}
 
     def __len__(self) -> int:
         state = self._state
@@ -206,7 +206,7 @@ class MultiIndex:
         queries = check_codes(codes, self.n_bits, "queries")
         radius = check_radius(radius, queries)
         state = self._ready()
-        if len(queries) and _looks(state, radius) <= self._budget(state, queries, 1):
+        if _looks(state, radius) <= _budget(state, queries):
             offsets, rows, distances = kernels.within_in_buckets(queries, _tables(state), radius)
             found = Within(offsets, state.main.ids[rows], distances)
         else:
@@ -239,7 +239,7 @@ class MultiIndex:
         distances = np.full((len(queries), k), FARTHEST, np.uint16)
         if not (there and len(queries)):
             return Neighbors(ids, distances)
-        budget = self._budget(state, queries, there)
+        budget = _budget(state, queries)
         left = np.ones(len(queries), bool)
         # The first queries tell whether it is worth asking the tables for the others.
         for start, end in ((0, SAMPLE), (SAMPLE, len(queries))):
@@ -257,25 +257,6 @@ class MultiIndex:
             ids[left, :there], distances[left, :there] = alive.ids[rows], far
         return Neighbors(ids, distances)
 
-    def _budget(self, state: State, queries: Codes, k: int) -> int:
-        """Codes that a query may compare in buckets before a scan would have been quicker."""
-        many = len(queries) >= SAMPLE // 2
-        key = state.main.n, many
-        if key not in self._paces:
-            sample = queries[:SAMPLE] if many else queries[:1]
-            tables, n = _tables(state), state.main.n
-            asked, scanned = [], []
-            for _ in range(TURNS):  # other work on the machine disturbs some of them
-                start = time.perf_counter()
-                _, _, spent = kernels.nearest_in_buckets(sample, tables, k, n, threads=1)
-                middle = time.perf_counter()
-                kernels.nearest(sample, state.main.codes, k, threads=1)
-                asked.append(middle - start)
-                scanned.append(time.perf_counter() - middle)
-            cost = int(np.where(spent < 0, -1 - spent, spent).sum())
-            self._paces[key] = min(scanned) / len(sample) / (min(asked) / max(1, cost))
-        return int(SHARE * self._paces[key])
-
     # -- what a search sees ---------------------------------------------------------------------
 
     def _ready(self) -> State:
@@ -287,8 +268,8 @@ class MultiIndex:
                 if state.stale or state.tables is None:
                     state = state.merged()
                 if state.tables is None:
-                    state = state._replace(tables=build(state.main.codes, self.n_bits))
-                    self._paces = {}
+                    tables = build(state.main.codes, self.n_bits)
+                    state = state._replace(tables=tables, paces=_paces(tables, state.main.codes))
                 self._state = state = state._replace(extra=state.extra.sorted())
         return state
 
@@ -298,12 +279,34 @@ def _none(width: int) -> Rows:
 
 
 def _of(main: Rows, width: int) -> State:
-    return State(main, _none(width), None, 0, None)
+    return State(main, _none(width), None, 0, None, (0, 0))
 
 
 def _tables(state: State) -> Buckets:
     assert state.tables is not None
     return state.tables._replace(gone=state.gone)
+
+
+def _paces(tables: Buckets, codes: Codes) -> tuple[int, int]:
+    """Time the tables against the scan, on one core and by its own time, whatever else runs."""
+    if not len(codes):
+        return 0, 0
+    sample = codes[np.linspace(0, len(codes) - 1, SAMPLE).astype(np.int64)]
+    start = time.thread_time()
+    deep = min(DEPTH, len(codes))
+    _, _, spent = kernels.nearest_in_buckets(sample, tables, deep, len(codes), threads=1)
+    each = (time.thread_time() - start) / int(np.where(spent < 0, -spent, spent).sum())
+    found = []
+    for queries in (sample[:1], sample):
+        start = time.thread_time()
+        kernels.nearest(queries, codes, 10, threads=1)
+        found.append(int((time.thread_time() - start) / len(queries) / max(each, 1e-12)))
+    return found[0], found[1]
+
+
+def _budget(state: State, queries: Codes) -> int:
+    """Codes that a query may compare in buckets before a scan would have been quicker."""
+    return int(SHARE * state.paces[len(queries) >= SAMPLE])
 
 
 def _looks(state: State, radius: int) -> int:
