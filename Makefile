@@ -10,7 +10,7 @@ test:
 # Every store that runs here, on the real thing; nothing is skipped.
 test-stores:
 	.venv/bin/pip install -q ".[test-stores]"
-	.venv/bin/python -m pytest -n auto tests/stores tests/stories/test_snippets.py -k "not stories or stores"
+	.venv/bin/python -m pytest -n auto tests/stores
 
 # The kernels' tests under AddressSanitizer and UBSan (GCC), at every instruction set of this machine.
 sanitize:

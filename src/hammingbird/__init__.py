@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     )
     from hammingbird.evaluation.evaluate import evaluate, evaluate_scores
     from hammingbird.hasher import Hasher
+    from hammingbird.index.multi_index import MultiIndex
     from hammingbird.index.rerank import rerank
     from hammingbird.index.scan import Scan
     from hammingbird.linear import Linear
@@ -120,6 +121,7 @@ _HOMES = {
     "compare": "comparison.run",
     "Hasher": "hasher",
     "write_report": "report.page",
+    "MultiIndex": "index.multi_index",
     "Scan": "index.scan",
     "rerank": "index.rerank",
     "Neighbors": "targets",
@@ -168,6 +170,7 @@ __all__ = [
     "Linear",
     "MIHash",
     "MissingExtraError",
+    "MultiIndex",
     "Neighbors",
     "PCAHash",
     "Pairs",

@@ -1,6 +1,7 @@
-"""Search in packed codes: an exact scan, asymmetric scores, and re-ranking with the vectors."""
+"""Search in packed codes: an exact scan, multi-index hashing, asymmetric scores, re-ranking."""
 
+from hammingbird.index.multi_index import MultiIndex
 from hammingbird.index.rerank import rerank
 from hammingbird.index.scan import Ranked, Scan, Within
 
-__all__ = ["Ranked", "Scan", "Within", "rerank"]
+__all__ = ["MultiIndex", "Ranked", "Scan", "Within", "rerank"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -12,9 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hammingbird import kernels
 from hammingbird.codes import Codes, check_codes, check_n_bits, n_bytes
-from hammingbird.errors import FileError, InputError
+from hammingbird.index.files import read_rows, write_rows
 from hammingbird.index.rows import Ids, Number, Rows, check_ids
-from hammingbird.storage import load_folder, save_folder
 from hammingbird.targets import Neighbors
 
 
@@ -66,12 +64,12 @@ class Scan:
     @property
     def ids(self) -> Ids:
         """All ids, ascending, int64 [n]."""
-        return _read_only(self._now().ids)
+        return read_only(self._now().ids)
 
     @property
     def codes(self) -> Codes:
         """All codes, in the order of ``ids``, uint8 [n, bytes]."""
-        return _read_only(self._now().codes)
+        return read_only(self._now().codes)
 
     def contains(self, ids: ArrayLike) -> NDArray[np.bool_]:
         """Which of the ids [n] the index holds, bool [n]."""
@@ -130,7 +128,7 @@ class Scan:
         found, distances = kernels.nearest(
             queries, rows.codes, k, threads=threads, progress=progress
         )
-        return Neighbors(_ids_at(rows, found), distances)
+        return Neighbors(ids_at(rows.ids, found), distances)
 
     def within(
         self, codes: ArrayLike, radius: int, *, threads: int | None = None, progress: bool = False
@@ -158,18 +156,11 @@ class Scan:
         found, scores = kernels.best(
             query_scores, rows.codes, self.n_bits, k, threads=threads, progress=progress
         )
-        return Ranked(_ids_at(rows, found), scores)
+        return Ranked(ids_at(rows.ids, found), scores)
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write ``index.json``, ``codes.npy`` and ``ids.npy`` into a new folder."""
-        rows = self._now()
-
-        def write(to: Path) -> None:
-            np.save(to / "codes.npy", rows.codes, allow_pickle=False)
-            np.save(to / "ids.npy", rows.ids, allow_pickle=False)
-
-        manifest = {"class": "Scan", "n_bits": self.n_bits, "n_codes": rows.n}
-        save_folder(folder, "index", manifest, write, overwrite=overwrite)
+        write_rows(folder, "Scan", self.n_bits, self._now(), overwrite)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, mmap: bool = False) -> Scan:
@@ -177,23 +168,9 @@ class Scan:
 
         A mapped index can be changed: the first change copies its codes into memory.
         """
-        manifest, folder = load_folder(folder, "index", verify=not mmap)
-        if manifest.get("class") != "Scan":
-            raise FileError(f"{folder} holds a {manifest.get('class')!r}, not a Scan")
-        try:
-            index = cls(manifest["n_bits"])
-            shape = manifest["n_codes"], n_bytes(index.n_bits)
-            codes = _read(folder / "codes.npy", np.uint8, shape, mmap)
-            ids = _read(folder / "ids.npy", np.int64, shape[:1], False)
-            check_codes(codes, index.n_bits)
-        except (KeyError, InputError) as error:
-            raise FileError(f"{folder} cannot be used: {error}; save the index again") from error
-        if len(ids) and (ids[0] < 0 or not (ids[1:] > ids[:-1]).all()):
-            raise FileError(
-                f"{folder}/ids.npy must hold different ids in ascending order, of at least 0: save "
-                "the index again"
-            )
-        index._rows = Rows.of(codes, ids)
+        n_bits, rows = read_rows(folder, "Scan", mmap)
+        index = cls(n_bits)
+        index._rows = rows
         return index
 
     def _now(self) -> Rows:
@@ -205,33 +182,17 @@ class Scan:
         return rows
 
 
-def _ids_at(rows: Rows, found: Ids) -> Ids:
+def ids_at(ids: Ids, found: Ids) -> Ids:
     """Ids of found rows, -1 where there is none."""
-    if found.shape[1] <= rows.n:
-        return rows.ids[found]
-    ids = np.full(found.shape, -1, np.int64)
-    ids[found >= 0] = rows.ids[found[found >= 0]]
-    return ids
+    if found.shape[1] <= len(ids):
+        return ids[found]
+    filled = np.full(found.shape, -1, np.int64)
+    filled[found >= 0] = ids[found[found >= 0]]
+    return filled
 
 
-def _read(file: Path, dtype: type[Number], shape: tuple[int, ...], mmap: bool) -> NDArray[Number]:
-    """An array of a known type and shape; never a pickle or an archive under this name."""
-    try:
-        array: NDArray[Number] = np.lib.format.open_memmap(file, "r") if mmap else _read_array(file)
-    except Exception as error:  # a broken header makes NumPy raise almost anything
-        raise FileError(f"{file} cannot be read: {error}; save the index again") from error
-    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
-        raise FileError(f"{file} does not fit index.json: save or copy the folder again")
-    return array
-
-
-def _read_array(file: Path) -> NDArray[Any]:
-    with file.open("rb") as stream:
-        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-    return array
-
-
-def _read_only(array: NDArray[Number]) -> NDArray[Number]:
+def read_only(array: NDArray[Number]) -> NDArray[Number]:
+    """The same array, which may not be written to."""
     view = array.view()
     view.flags.writeable = False
     return view

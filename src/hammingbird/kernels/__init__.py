@@ -22,10 +22,11 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hammingbird.errors import InputError
-from hammingbird.kernels import twin
+from hammingbird.kernels import bucket_twin, twin
+from hammingbird.kernels.bucket_twin import BUCKET_COST, Buckets
 from hammingbird.kernels.checks import (
     FARTHEST,
     check_forest,
@@ -41,7 +42,19 @@ from hammingbird.kernels.checks import (
 )
 from hammingbird.kernels.twin import Codes, Counts, Distances, Rows, Scores
 
-__all__ = ["backend", "best", "forest", "histograms", "nearest", "scores", "within"]
+__all__ = [
+    "BUCKET_COST",
+    "Buckets",
+    "backend",
+    "best",
+    "forest",
+    "histograms",
+    "nearest",
+    "nearest_in_buckets",
+    "scores",
+    "within",
+    "within_in_buckets",
+]
 
 
 def _choose(wanted: str | None) -> tuple[Any, str]:
@@ -72,6 +85,7 @@ _MEMORY = 1 << 26
 _TWIN_MEMORY = 1 << 22
 
 _kernels, backend = _choose(os.environ.get("HAMMINGBIRD_KERNELS"))
+_buckets: Any = bucket_twin if _kernels is twin else _kernels
 
 
 def nearest(
@@ -123,6 +137,34 @@ def within(
         np.concatenate([np.empty(0, np.int64), *rows]),
         np.concatenate([np.empty(0, np.uint16), *distances]),
     )
+
+
+def nearest_in_buckets(
+    queries: ArrayLike, tables: Buckets, k: int, budget: int, *, threads: int | None = None
+) -> tuple[Rows, Distances, NDArray[np.int64]]:
+    """Exact ``k`` nearest rows by multi-index hashing, and what each query cost, int64 [n].
+
+    Cost counts codes compared, and ``BUCKET_COST`` for every bucket. A query that would exceed the
+    budget has rows -1 and the cost -1 - cost: ask :func:`nearest` for it.
+    """
+    queries, codes = check_pair(queries, tables.codes)
+    k, cores = check_k(k), check_threads(threads)
+    found: tuple[Rows, Distances, NDArray[np.int64]] = _buckets.nearest_in_buckets(
+        queries, codes, *tables[1:], k, min(max(budget, 0), 2**62), cores
+    )
+    return found
+
+
+def within_in_buckets(
+    queries: ArrayLike, tables: Buckets, radius: int, *, threads: int | None = None
+) -> tuple[Rows, Rows, Distances]:
+    """The same as :func:`within`, by multi-index hashing."""
+    queries, codes = check_pair(queries, tables.codes)
+    radius, cores = check_radius(radius, codes), check_threads(threads)
+    found: tuple[Rows, Rows, Distances] = _buckets.within_in_buckets(
+        queries, codes, *tables[1:], radius, cores
+    )
+    return found
 
 
 def histograms(

@@ -48,6 +48,9 @@ struct Level {
   // Of the same groups, the rows whose losses[byte * 32 + value] add up to less than 255; or null.
   void (*promising)(const uint8_t* bytes, size_t groups, size_t width, const uint8_t* losses,
                     uint64_t* masks);
+  // Which of `n` rows, 256 at most, as they lie in memory, are at most `bound` away; how many are.
+  size_t (*near)(const uint8_t* data, size_t n, size_t width, const uint64_t* query, uint32_t bound,
+                 uint16_t* rows);
 };
 
 inline uint64_t load_word(const void* address) {
@@ -138,6 +141,18 @@ void distances_groups(const uint64_t* block, size_t groups, size_t words, const 
   }
 }
 
+inline size_t near_portable(const uint8_t* data, size_t n, size_t width, const uint64_t* query,
+                            uint32_t bound, uint16_t* rows) {
+  size_t found = 0;
+  for (size_t i = 0; i < n; ++i, data += width) {
+    uint64_t distance = 0;
+    for (size_t w = 0; 8 * w < width; ++w) distance += count_ones(word_of(data, width, w) ^ query[w]);
+    rows[found] = static_cast<uint16_t>(i);
+    found += distance <= bound;
+  }
+  return found;
+}
+
 inline void score_whole(const uint8_t* bytes, size_t groups, size_t width, const float*,
                         const float* whole, float* out) {
   for (size_t g = 0; g < groups; ++g, bytes += 64 * width, out += 64) {
@@ -160,20 +175,20 @@ inline const std::vector<Level>& levels() {
   static const std::vector<Level> all = [] {
     std::vector<Level> found;  // slowest first
     found.push_back({"portable", lay_out_portable, next_hit_groups<group_portable>, nullptr, distances_groups<group_portable>,
-                     score_whole, true, nullptr});
+                     score_whole, true, nullptr, near_portable});
 #if HB_NEON
     found.push_back({"neon", lay_out_portable, next_hit_groups<group_neon>, nullptr, distances_groups<group_neon>, score_whole,
-                     true, nullptr});
+                     true, nullptr, near_portable});
 #endif
 #if HB_X86
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
       found.push_back(
-          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true, promising_avx2});
+          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true, promising_avx2, near_popcnt});
     if (__builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
       found.push_back(
-          {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false, promising_avx512});
+          {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false, promising_avx512, near_avx512});
 #endif
     return found;
   }();

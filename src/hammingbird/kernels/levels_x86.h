@@ -5,6 +5,7 @@
 
 #define HB_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")))
 #define HB_AVX2 __attribute__((target("avx2")))
+#define HB_POPCNT __attribute__((target("popcnt")))
 
 namespace hammingbird {
 
@@ -161,6 +162,35 @@ HB_AVX512 void distances_avx512(const uint64_t* block, size_t groups, size_t wor
     groups_avx512<1>(block + g * words * 8, words, query, &found);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 8 * g), _mm512_cvtepi64_epi16(found));
   }
+}
+
+HB_POPCNT inline size_t near_popcnt(const uint8_t* data, size_t n, size_t width,
+                                    const uint64_t* query, uint32_t bound, uint16_t* rows) {
+  size_t found = 0;
+  for (size_t i = 0; i < n; ++i, data += width) {
+    uint64_t distance = 0;
+    for (size_t w = 0; 8 * w < width; ++w)
+      distance += static_cast<uint64_t>(__builtin_popcountll(word_of(data, width, w) ^ query[w]));
+    rows[found] = static_cast<uint16_t>(i);
+    found += distance <= bound;
+  }
+  return found;
+}
+
+HB_AVX512 inline size_t near_avx512(const uint8_t* data, size_t n, size_t width,
+                                    const uint64_t* query, uint32_t bound, uint16_t* rows) {
+  if (width != 8) return near_popcnt(data, n, width, query, bound, rows);
+  const __m512i q = _mm512_set1_epi64(static_cast<long long>(*query));
+  const __m512i most = _mm512_set1_epi64(bound);
+  size_t found = 0;
+  for (size_t i = 0; i < n; i += 8) {
+    const __mmask8 there = static_cast<__mmask8>(n - i < 8 ? (1u << (n - i)) - 1 : 0xffu);
+    const __m512i codes = _mm512_maskz_loadu_epi64(there, data + 8 * i);
+    const __m512i apart = _mm512_popcnt_epi64(_mm512_xor_si512(codes, q));
+    for (uint32_t mask = _mm512_mask_cmple_epu64_mask(there, apart, most); mask; mask &= mask - 1)
+      rows[found++] = static_cast<uint16_t>(i + lowest_one(mask));
+  }
+  return found;
 }
 
 HB_AVX512 inline void score_avx512(const uint8_t* bytes, size_t groups, size_t width,

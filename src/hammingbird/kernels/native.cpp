@@ -30,6 +30,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "buckets.h"
 #include "levels.h"
 
 namespace nb = nanobind;
@@ -617,6 +618,75 @@ auto best(In<float> weights, In<uint8_t> database_, size_t n_bits, size_t k, siz
   return std::make_pair(rows, out);
 }
 
+using Flat32 = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Flat64 = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Marks = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+Buckets buckets_of(const In<uint8_t>& codes, const Flat32& offsets, const Flat64& bits,
+                   const Flat32& rows, const std::optional<Marks>& gone) {
+  return {codes.data(), offsets.data(), bits.data(), rows.data(), gone ? gone->data() : nullptr,
+          codes.shape(1), bits.shape(0) - 1, rows.shape(0)};
+}
+
+// Sorted keys of distance and row go out.
+void write_keys(const std::vector<uint64_t>& keys, int64_t* rows, uint16_t* distances) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    rows[i] = static_cast<int64_t>(keys[i] & 0xffffffffu);
+    distances[i] = static_cast<uint16_t>(keys[i] >> 32);
+  }
+}
+
+auto nearest_in_buckets(In<uint8_t> queries_, In<uint8_t> codes, Flat32 offsets, Flat64 bits,
+                        Flat32 rows_, std::optional<Marks> gone, size_t k, uint64_t budget,
+                        size_t threads) {
+  const Codes queries = codes_of(queries_);
+  const Buckets buckets = buckets_of(codes, offsets, bits, rows_, gone);
+  auto rows = empty<int64_t>({queries.rows, k});
+  auto distances = empty<uint16_t>({queries.rows, k});
+  auto spent = empty<int64_t>({queries.rows});
+  {
+    const nb::gil_scoped_release release;
+    parallel(queries.rows, threads, [&](size_t q) {
+      NearestFound found(k, static_cast<uint32_t>(8 * queries.width));
+      Probe<NearestFound> probe(buckets, queries.data + q * queries.width, found);
+      const bool done = probe.run(budget);
+      std::sort(found.heap.begin(), found.heap.end());
+      std::fill_n(rows.data() + q * k, k, int64_t{-1});
+      std::fill_n(distances.data() + q * k, k, uint16_t{65535});
+      if (done) write_keys(found.heap, rows.data() + q * k, distances.data() + q * k);
+      const auto cost = static_cast<int64_t>(probe.spent);
+      spent.data()[q] = done ? cost : -1 - cost;
+    });
+  }
+  return std::make_tuple(rows, distances, spent);
+}
+
+auto within_in_buckets(In<uint8_t> queries_, In<uint8_t> codes, Flat32 offsets, Flat64 bits,
+                       Flat32 rows_, std::optional<Marks> gone, uint32_t radius, size_t threads) {
+  const Codes queries = codes_of(queries_);
+  const Buckets buckets = buckets_of(codes, offsets, bits, rows_, gone);
+  auto ends = empty<int64_t>({queries.rows + 1});
+  std::vector<std::vector<uint64_t>> all(queries.rows);
+  {
+    const nb::gil_scoped_release release;
+    parallel(queries.rows, threads, [&](size_t q) {
+      WithinFound found{radius, {}};
+      Probe<WithinFound>(buckets, queries.data + q * queries.width, found).run(UINT64_MAX);
+      std::sort(found.all.begin(), found.all.end());
+      all[q] = std::move(found.all);
+    });
+    ends.data()[0] = 0;
+    for (size_t q = 0; q < queries.rows; ++q)
+      ends.data()[q + 1] = ends.data()[q] + static_cast<int64_t>(all[q].size());
+  }
+  const auto total = static_cast<size_t>(ends.data()[queries.rows]);
+  auto rows = empty<int64_t>({total});
+  auto distances = empty<uint16_t>({total});
+  for (size_t q = 0; q < queries.rows; ++q)
+    write_keys(all[q], rows.data() + ends.data()[q], distances.data() + ends.data()[q]);
+  return std::make_tuple(ends, rows, distances);
+}
+
 auto forest(In<uint8_t> rows, nb::ndarray<const int32_t, nb::ndim<3>, nb::c_contig> columns,
             nb::ndarray<const uint8_t, nb::ndim<3>, nb::c_contig> cuts,
             nb::ndarray<const float, nb::ndim<3>, nb::c_contig> leaves, size_t threads) {
@@ -651,6 +721,10 @@ NB_MODULE(_native, m) {
   m.def("histograms", &histograms, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
   m.def("scores", &scores);
   m.def("best", &best);
+  m.def("nearest_in_buckets", &nearest_in_buckets, nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+        nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+  m.def("within_in_buckets", &within_in_buckets, nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+        nb::arg(), nb::arg().none(), nb::arg(), nb::arg());
   m.def("forest", &forest);
   m.def("levels", [] {
     std::vector<std::string> names;
