@@ -111,9 +111,10 @@ def find_duplicates(
     """Find pictures of a folder that show the same: copies, resized, recompressed, mirrored.
 
     The radius is the largest that joins at most the share ``rate`` of the pairs of different
-    pictures, by default one pair for a thousand pictures (see :func:`calibrate`), unless ``radius`` (in bits) is given. Codes are those of the
-    built-in descriptor, or of a saved ``model`` that takes pictures. ``memory`` is a file that
-    keeps codes for the next run. Needs the ``files`` extra.
+    pictures, by default one pair for a thousand pictures (see :func:`calibrate`), unless ``radius``
+    (in bits) is given. Codes are those of the built-in descriptor, or of a saved ``model`` that
+    takes pictures. ``memory`` is a file that keeps codes for the next run. Needs the ``files``
+    extra.
     """
     folder = Path(folder)
     describer = make_describer(model)
