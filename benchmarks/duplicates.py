@@ -7,8 +7,8 @@ HAMMINGBIRD_DATA names), and for each a copy of every kind, as files. A pair of 
 both come from one picture. Precision is over all pairs of originals, copies, resized and
 recompressed files; recall is the share of originals that are joined with their copy of a kind.
 The radius of dedup is the one that it measures itself, without knowing what is a copy; the usual
-radius of the others is 10 of 64 bits, and the best is the largest at a precision of .99, which knows
-the answers.
+radius of the others is 10 of 64 bits, and the best is the largest at a precision of .99, which
+knows the answers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from PIL import Image
 
 from hammingbird.images.calibration import calibrate
 from hammingbird.images.copies import COPIES
-from hammingbird.images.dedup import RATE, make_describer
+from hammingbird.images.dedup import make_describer
 from hammingbird.images.groups import near_pairs
 from hammingbird.images.reading import read_folder
 
@@ -75,7 +75,7 @@ def compare(name: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as memory:
         read = read_folder(folder, describer, Path(memory) / "memory")
     seconds = time.perf_counter() - start
-    found = calibrate(read, describer, RATE)
+    found = calibrate(read, describer)
     names = [file.path.stem.split(" ", 1) for file in read.files]
     of = np.array([int(number) for number, _ in names])
     kinds = np.array([kind for _, kind in names])

@@ -17,6 +17,7 @@ from hammingbird.service.guard import Limits
 from hammingbird.service.items import Items
 
 NPY = {"content-type": "application/x-npy"}
+NDJSON = b"application/x-ndjson"
 LINES = {"content-type": "application/x-ndjson"}
 
 
@@ -254,6 +255,45 @@ def test_faults_tell_nothing(empty, monkeypatch):
 
     monkeypatch.setattr(empty.engine, "search", broken)
     problem(empty.post("/search", json={"codes": ["ff00"]}), 500, "fault of the service")
+
+
+def test_a_full_disk_is_no_fault(empty, monkeypatch):
+    import sqlite3
+
+    def full(new):
+        raise sqlite3.OperationalError("database or disk is full: /home/me")
+
+    monkeypatch.setattr(empty.engine.items, "write", full)
+    problem(empty.post("/items", json={"items": [{"code": "ff00"}]}), 503, "disk")
+    assert len(empty.engine.index) == 0
+
+
+def test_a_client_that_leaves_is_no_fault(tmp_path, caplog):
+    import asyncio
+
+    engine = Engine(Items(tmp_path / "a.sqlite", 16))
+    app, sent = make_app(engine), []
+    parts = [
+        {"type": "http.request", "body": b'{"code": "ffff"}\n' * 3, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST",
+        "scheme": "http", "path": "/items", "raw_path": b"/items", "query_string": b"",
+        "root_path": "", "headers": [(b"host", b"localhost"), (b"content-type", NDJSON)],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 400
+    assert len(engine.index) == 0, "its lines were no whole block"
+    engine.close()
 
 
 def test_measurements(empty):

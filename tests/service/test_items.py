@@ -91,6 +91,18 @@ def test_the_engine_changes_both_or_neither(tmp_path, monkeypatch):
     engine.close()
 
 
+def test_a_search_never_finds_an_index_to_sort(tmp_path):
+    engine = Engine(Items(tmp_path / "a.sqlite", 16))
+    codes = np.arange(8, dtype=np.uint8).reshape(4, 2)
+    engine.write(codes, [9, 3, 7, 5], [None] * 4, [None] * 4)
+    engine.write(codes[::-1], [9, 1, 7, 5], [None] * 4, [None] * 4, replace=True)
+    rows = engine.index._rows
+    assert rows.ordered == rows.n, "a writer has put the ids in order"
+    assert engine.index.ids.tolist() == [1, 3, 5, 7, 9]
+    assert engine.codes_of([9, 3]).tolist() == [[6, 7], [2, 3]]
+    engine.close()
+
+
 def test_codes_and_saved_indexes_are_taken_over_once(tmp_path, model):
     from sklearn.datasets import load_digits
 

@@ -18,8 +18,13 @@ def dedup(
         "duplicates.html"
     ),
     rate: Annotated[
-        float, typer.Option(help="Pairs of different pictures that may be joined, as a share.")
-    ] = 1e-6,
+        float | None,
+        typer.Option(
+            help="Pairs of different pictures that may be joined, as a share; by default one pair "
+            "for a thousand pictures.",
+            show_default=False,
+        ),
+    ] = None,
     radius: Annotated[
         int | None, typer.Option(help="Bits, instead of a measured radius.", show_default=False)
     ] = None,

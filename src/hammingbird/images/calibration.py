@@ -20,6 +20,8 @@ PAIRED = 20_000
 """Pictures whose pairs are counted at most: 200 million pairs."""
 COPIED = 200
 """Pictures that copies are made of at most."""
+FALSE_PAIRS = 1e-3
+"""Pairs of different pictures that are joined, for every picture."""
 FEWEST = 30
 """Different pictures that tell a radius."""
 COPIES_LEFT = 5
@@ -48,14 +50,20 @@ class Calibration:
     found: dict[str, NDArray[np.float64]]
 
 
-def calibrate(read: Read, describer: Describer, rate: float, seed: int = 0) -> Calibration:
+def calibrate(
+    read: Read, describer: Describer, rate: float | None = None, seed: int = 0
+) -> Calibration:
     """Choose the largest radius at which at most ``rate`` of the pairs of different pictures lie.
+
+    By default the rate is such that one false pair is to be expected for a thousand pictures.
 
     The pictures hold copies already, which are no pairs of different pictures. So one picture
     stands for all that are as near as 95 % of the synthetic resized and recompressed copies are to
     their originals; every pair of those that remain counts as different. Copies that were changed
     more are still among them, a few for a picture, so the lowest rates are not taken from counts.
     """
+    if rate is None:
+        rate = min(0.5, FALSE_PAIRS * 2 / max(1, len(read.files) - 1))
     if not 0 < rate < 1:
         raise InputError(f"the rate of false positives must be between 0 and 1, got {rate}")
     rng = np.random.default_rng(seed)

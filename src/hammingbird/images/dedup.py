@@ -21,8 +21,6 @@ from hammingbird.images.moving import move_away
 from hammingbird.images.reading import Describer, File, Read, read_folder
 from hammingbird.storage import replacing, write_json
 
-RATE = 1e-6
-
 
 @dataclass(frozen=True)
 class Member:
@@ -106,16 +104,17 @@ def find_duplicates(
     folder: str | os.PathLike[str],
     *,
     memory: str | os.PathLike[str],
-    rate: float = RATE,
+    rate: float | None = None,
     radius: int | None = None,
     model: str | os.PathLike[str] | None = None,
 ) -> Duplicates:
     """Find pictures of a folder that show the same: copies, resized, recompressed, mirrored.
 
     The radius is the largest that joins at most the share ``rate`` of the pairs of different
-    pictures (see :func:`calibrate`), unless ``radius`` (in bits) is given. Codes are those of the
-    built-in descriptor, or of a saved ``model`` that takes pictures. ``memory`` is a file that
-    keeps codes for the next run. Needs the ``files`` extra.
+    pictures, by default one pair for a thousand pictures (see :func:`calibrate`), unless ``radius``
+    (in bits) is given. Codes are those of the built-in descriptor, or of a saved ``model`` that
+    takes pictures. ``memory`` is a file that keeps codes for the next run. Needs the ``files``
+    extra.
     """
     folder = Path(folder)
     describer = make_describer(model)

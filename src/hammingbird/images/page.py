@@ -99,6 +99,7 @@ def panels(calibration: Calibration, n_bits: int) -> list[Panel]:
         axes.axhline(calibration.rate, color=PAGE.neutral, linestyle=(0, (4, 3)), linewidth=1)
         axes.axvline(calibration.radius, color=PAGE.text, linewidth=1)
         axes.set(xlabel="radius in bits", ylabel="share of pairs", xlim=(0, last), yscale="log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
         axes.set_ylim(min(calibration.rate, 1 / calibration.pairs) / 10, 1)
         axes.legend(loc="upper left", fontsize=9, frameon=False)
 

@@ -95,15 +95,17 @@ class Scan:
             self._rows = rows.with_rows(codes, rows.next_ids(len(codes)) if new is None else new)
         return self
 
-    def upsert(self, codes: ArrayLike, ids: ArrayLike) -> Scan:
+    def upsert(self, codes: ArrayLike, ids: ArrayLike, *, sort: bool = False) -> Scan:
         """Store codes [n, bytes] under ids [n]; the code of an id that is there is replaced.
 
-        Returns the index itself.
+        With ``sort``, ids that are not the largest are put in order at once instead of at the next
+        search, which then has nothing to wait for. Returns the index itself.
         """
         codes = check_codes(codes, self.n_bits)
         new = check_ids(ids, len(codes))
         with self._writing:
-            self._rows = self._rows.with_rows(codes, new, replace=True)
+            rows = self._rows.with_rows(codes, new, replace=True)
+            self._rows = rows.sorted() if sort else rows
         return self
 
     def remove(self, ids: ArrayLike) -> Scan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from hammingbird.errors import InputError
 from hammingbird.service import answers as a
@@ -28,6 +30,8 @@ from hammingbird.storage import package_version
 NPZ = "application/x-npz"
 BATCH = 64
 WAITING = 1024
+MANY = 1000
+"""Hits that are made JSON in a thread."""
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": a.Problem, "description": words}
     for status, words in (
@@ -117,7 +121,12 @@ def _add_reading(app: FastAPI, reader: Reader, searches: Batches[Question, Found
         found = await searches.ask(question)
         if NPZ in request.headers.get("accept", ""):
             return Response(a.results_npz(found), media_type=NPZ)
-        return Response(a.results_json(question, found, engine.n_bits), media_type=JSON)
+        text = a.results_json
+        if found.ids.size > MANY:  # others go on meanwhile
+            content = await in_thread(lambda: text(question, found, engine.n_bits))
+        else:
+            content = text(question, found, engine.n_bits)
+        return Response(content, media_type=JSON)
 
 
 def _add_writing(app: FastAPI, reader: Reader) -> None:
@@ -229,8 +238,8 @@ def _add_errors(app: FastAPI) -> None:
         problem = _problem(error)
         return Response(problem.body(), problem.status, problem.headers())
 
-    kinds = (Problem, InputError, ValidationError, RequestValidationError, HTTPException, Busy)
-    for kind in (*kinds, Exception):
+    asked = (Problem, InputError, ValidationError, RequestValidationError, HTTPException)
+    for kind in (*asked, Busy, ClientDisconnect, sqlite3.Error, Exception):
         app.add_exception_handler(kind, tell)
 
 
@@ -238,6 +247,10 @@ def _problem(error: Exception) -> Problem:
     """An error in words that tell nothing of this machine."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, sqlite3.Error):
+        return Problem(503, "items cannot be read or stored now: is the disk full?")
+    if isinstance(error, ClientDisconnect):
+        return Problem(400, "the body ended too early")
     if isinstance(error, Busy):
         return Problem(503, "too many requests wait: try again")
     if isinstance(error, ValidationError | RequestValidationError):

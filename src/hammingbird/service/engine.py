@@ -153,7 +153,7 @@ class Engine:
             if len(taken) and not replace:
                 raise TakenIdError(f"id {taken[0]} is taken: replace it, or leave ids out")
             self.items.write(Written(known, codes, vectors, payloads))
-            self.index.upsert(codes, known)
+            self.index.upsert(codes, known, sort=True)
         written: list[int] = known.tolist()
         return written
 

@@ -20,7 +20,7 @@ from hammingbird.errors import HammingbirdError, InputError
 MOST = 1024
 """Queries or items in one JSON request, and lines that are stored at a time."""
 MOST_K = 10_000
-MOST_HITS = 200_000
+MOST_HITS = 50_000
 """Hits in one answer, over all queries."""
 MOST_PIXELS = 50_000_000
 LAST_ID = 2**63 - 1
