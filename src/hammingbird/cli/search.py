@@ -97,6 +97,7 @@ def _in_file(queries: Path, path: str, how: Stages, bits: int | None) -> tuple[d
     database, asked, vectors = _read_search(queries, Path(path), how.model, bits, how.asymmetric)
     size = len(database.codes)
     depth = k if how.rerank is None else min(how.candidates, size)
+    hits: dict[str, Any]
     if how.asymmetric:
         ids, scores = kernels.best(asked, database.codes, database.n_bits, depth, progress=True)
         hits = {"ids": ids, "scores": scores}
@@ -113,6 +114,8 @@ def _in_store(
     queries: Path, address: str, how: Stages, bits: int | None
 ) -> tuple[dict[str, Any], int]:
     """Search a store, and order here what it finds; return what was found, and in how many."""
+    import numpy as np
+
     from hammingbird import catalog, stores
     from hammingbird.datasets import load
 
@@ -140,7 +143,7 @@ def _in_store(
             measure=how.measure,
         )
         if how.asymmetric:
-            return {"ids": found.ids, "scores": -found.distances}, store.count()
+            return {"ids": found.ids, "scores": np.negative(found.distances)}, store.count()
         return found._asdict(), store.count()
 
 

@@ -58,7 +58,7 @@ class TrainedHasher(CenterHasher):
     random_state: Any
     input_shape_: list[int]
     history_: History
-    _watch: Callable[[Self], Mapping[str, float]] | None = None
+    _watch: Callable[[Any], Mapping[str, float]] | None = None
 
     supervised = True
 

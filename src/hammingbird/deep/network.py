@@ -162,8 +162,9 @@ def build(
     that has ``pixels``, a mean and a scale, gets its images by these.
     """
     body = _backbone(backbone, shape, pretrained, config)
-    if isinstance(enter, Picture) and hasattr(body, "pixels"):
-        mean, scale = body.pixels
+    pixels: Any = getattr(body, "pixels", None)
+    if isinstance(enter, Picture) and pixels is not None:
+        mean, scale = pixels
         enter.mean.fill_(mean)
         enter.scale.fill_(scale)
     width = _width(body, shape)

@@ -14,6 +14,8 @@ from hammingbird.errors import InputError
 from hammingbird.papers.results import RESULTS
 from hammingbird.storage import package_version, write_json
 
+__all__ = ["RESULTS", "reproduce"]
+
 
 def reproduce(
     name: str, out: str | os.PathLike[str], seeds: Sequence[int] | None = None

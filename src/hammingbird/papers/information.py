@@ -95,4 +95,4 @@ def draw(path: Path, epochs: list[dict[str, float]], functions: list[dict[str, f
 
 def _unit(values: list[float]) -> NDArray[np.float64]:
     array = np.array(values)
-    return (array - array.min()) / max(float(np.ptp(array)), 1e-12)
+    return np.asarray((array - array.min()) / max(float(np.ptp(array)), 1e-12))

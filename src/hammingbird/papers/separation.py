@@ -38,12 +38,12 @@ def ratio_and_precision(out: Path) -> dict[str, Any]:
 
     def look(hasher: Any) -> dict[str, float]:
         codes = hasher.encode(database.X)
-        found = class_separation(codes, database.y, BITS)
-        labels = {"query_labels": query.y, "database_labels": database.y}
+        labels: dict[str, Any] = {"query_labels": query.y, "database_labels": database.y}
+        found = class_separation(codes, labels["database_labels"], BITS)
         values = evaluate(hasher.encode(query.X), codes, n_bits=BITS, metrics=["map"], **labels)
         return {"ratio": found.ratio, "ratio_95": found.ratio_95, **values}
 
-    methods = [
+    methods: list[dict[str, Any]] = [
         {"method": name, **look(catalog.make(name, BITS, SEED).fit(train.X, train.y))}
         for name in METHODS
     ]
@@ -53,7 +53,8 @@ def ratio_and_precision(out: Path) -> dict[str, Any]:
         hasher.fit(train.X, train.y, watch=look)
         kept = ("epoch", *RATIOS, "map")
         epochs[name] = [{k: record[k] for k in kept} for record in hasher.history_]
-    looks = {"methods": methods, **{f"epochs of {name}": e for name, e in epochs.items()}}
+    looks: dict[str, list[Any]] = {"methods": methods}
+    looks |= {f"epochs of {name}": found for name, found in epochs.items()}
     correlation = {
         f"over {name}": {of: _rank_correlation(records, of) for of in RATIOS}
         for name, records in looks.items()

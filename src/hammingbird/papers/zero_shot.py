@@ -76,7 +76,8 @@ def _without(parts: Parts, unseen: NDArray[np.int64], *, search_all: bool) -> Pa
     train, query, database = parts
 
     def of(part: Dataset, mine: bool) -> Dataset:
-        return part.take(np.flatnonzero(np.isin(part.y, unseen) == mine))
+        labels: Any = part.y
+        return part.take(np.flatnonzero(np.isin(labels, unseen) == mine))
 
     searched = database if search_all else of(database, mine=True)
     return of(train, mine=False), of(query, mine=True), searched
