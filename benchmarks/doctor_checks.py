@@ -221,7 +221,7 @@ def growth(sets: Sets, bits: int, file: Path | None) -> None:
                 guesses.append(guess)
                 off[i].append(guess.value - whole.value)
             label = f"{name}, {use}"
-            print(f"{label:<28}{whole!s:>20}", *(f"{g or '':>21}" for g in guesses), flush=True)
+            print(f"{label:<28}{whole!s:>20}", *(f"{g or ''!s:>21}" for g in guesses), flush=True)
     for times, errors in zip((4, 16, 64), off, strict=True):
         print(
             f"{times} times as far: off by {np.mean(np.abs(errors)):.3f} on average, "
