@@ -43,14 +43,15 @@ def nearest_in_parts(
     found: list[Part] = []
     seen: Ids = np.empty(0, np.int64)
     ids: Ids = np.empty((len(queries), 0), np.int64)
-    distances = np.empty(ids.shape)
+    distances: NDArray[Any] = np.empty(ids.shape)
     for rows in parts:
         more = np.setdiff1d(rows, seen, assume_unique=True)
         added = nearest_vectors(queries, _taken(database, more), min(k, len(more)))
         ids = np.hstack([ids, more[added.ids]])
         distances = np.hstack([distances, added.distances])
         first = np.lexsort((ids, distances))[:, :k]
-        ids, distances = (np.take_along_axis(each, first, axis=1) for each in (ids, distances))
+        ids = np.take_along_axis(ids, first, axis=1)
+        distances = np.take_along_axis(distances, first, axis=1)
         found.append(Part(rows, np.searchsorted(rows, ids)))
         seen = rows
     return found
