@@ -30,6 +30,8 @@ from hammingbird.papers.sources import data_file
 
 USES = (HAMMING, ASYMMETRIC, "re-rank of 100")
 QUERIES = 1000
+SMALLEST = 200
+"""Rows of a part that is extrapolated from."""
 
 
 class Vectors(NamedTuple):
@@ -213,7 +215,7 @@ def growth(sets: Sets, bits: int, file: Path | None) -> None:
             guesses: list[Estimate | None] = []
             for i in range(3):
                 stop = len(sizes) - 1 - i
-                if sizes[stop - 2] < 200:
+                if sizes[stop - 2] < SMALLEST:
                     guesses.append(None)
                     continue
                 some = [part[use] for part in values[:stop]]
@@ -221,8 +223,10 @@ def growth(sets: Sets, bits: int, file: Path | None) -> None:
                 guesses.append(guess)
                 off[i].append(guess.value - whole.value)
             label = f"{name}, {use}"
-            print(f"{label:<28}{whole!s:>20}", *(f"{g or '':>21}" for g in guesses), flush=True)
+            print(f"{label:<28}{whole!s:>20}", *(f"{g or ''!s:>21}" for g in guesses), flush=True)
     for times, errors in zip((4, 16, 64), off, strict=True):
+        if not errors:
+            continue
         print(
             f"{times} times as far: off by {np.mean(np.abs(errors)):.3f} on average, "
             f"{np.abs(errors).max():.3f} at most, {np.mean(errors):+.3f} in the mean"

@@ -15,7 +15,7 @@ from hammingbird.decoder import least_squares_decoder
 from hammingbird.doctor.estimates import Estimate, Floats, share_kept
 from hammingbird.doctor.quality import NeighborsKept
 from hammingbird.doctor.trials import Trial
-from hammingbird.doctor.truth import nearest_in_parts
+from hammingbird.doctor.truth import nearest_in_all
 from hammingbird.errors import InputError
 from hammingbird.storage import hash_rows
 
@@ -149,7 +149,7 @@ def examine_drift(
     some = new_rows(new, database, len(watch.old), seed)
     features = watch.features(some)
     p, most = permutation_test(watch.old_features, features, seed)
-    part = nearest_in_parts(some, database, old_quality.depth, [np.arange(len(database))])[-1]
+    part = nearest_in_all(some, database, old_quality.depth)
     kept_new = NeighborsKept(part).of_codes(trial.hasher.project(some), trial.codes)
     kept_old = old_quality.of_codes(trial.scores, trial.codes)
     signs_old, signs_new = _signs(watch, watch.old), _signs(watch, some)

@@ -56,7 +56,7 @@ def extrapolate(
     The logarithm of -log(1 - share) is taken for linear in the logarithm of the rows, an assumption
     that ``Growth.check`` puts to the test on the data at hand. ``values`` holds for
     every size one value a query; the interval is that of queries drawn again, and says nothing of
-    how well the line fits.
+    how well the line fits: ``benchmarks/doctor_checks.py`` does.
     """
     table = np.stack(values[-2:])
     whole = np.ones_like(table) if ceiling is None else np.stack(ceiling[-2:])

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.doctor.findings import Finding
-from hammingbird.doctor.truth import nearest_in_parts
 from hammingbird.errors import InputError
 from hammingbird.hasher import row_chunks
 from hammingbird.storage import hash_rows
+from hammingbird.targets import nearest_vectors
 
 SAMPLE = 50_000
 HUB_ROWS = 5_000
@@ -119,7 +119,7 @@ def _cosine_agreement(moments: Moments, rng: np.random.Generator) -> float:
     k = min(HUB_NEIGHBORS, len(rest))
     lengths = np.maximum(moments.norms, np.finfo(np.float32).tiny).astype(np.float32)[:, None]
     near, near_by_angle = (
-        nearest_in_parts(rows[asked], rows[rest], k, [np.arange(len(rest))])[0].nearest
+        nearest_vectors(rows[asked], rows[rest], k).ids
         for rows in (moments.rows, moments.rows / lengths)
     )
     shared = [np.isin(a, b).mean() for a, b in zip(near, near_by_angle, strict=True)]
@@ -177,8 +177,7 @@ def hubs(rows: NDArray[np.float32]) -> Finding:
     """How often a row is among the ten nearest of others, in a sample."""
     if len(rows) <= HUB_NEIGHBORS + 1:
         return Finding("hubs", "Too few rows to look for hubs.")
-    everything = [np.arange(len(rows))]
-    near = nearest_in_parts(rows, rows, HUB_NEIGHBORS + 1, everything)[0].nearest
+    near = nearest_vectors(rows, rows, HUB_NEIGHBORS + 1).ids
     others = near[near != np.arange(len(rows))[:, None]]
     counts = np.bincount(others, minlength=len(rows))
     deviation = counts.std()
