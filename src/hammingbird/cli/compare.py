@@ -84,6 +84,10 @@ def compare(
             min=1,
         ),
     ] = None,
+    rivals: Annotated[
+        str,
+        typer.Option(help="Other codes beside: pq, opq, rq, rabitq, truncate, int8, float16."),
+    ] = "",
     draw_seed: Annotated[int, typer.Option(help="Seed of --holdout and --sample.", min=0)] = 0,
     image_size: ImageSize = None,
     allow_overlap: Annotated[
@@ -112,6 +116,7 @@ def compare(
         holdout=holdout,
         sample=sample,
         draw_seed=draw_seed,
+        rivals=names(rivals),
         out=out,
     )
     _show_results(results, out)

@@ -20,7 +20,7 @@ from hammingbird.evaluation import (
 )
 from hammingbird.evaluation.diagnostics import bit_balance
 from hammingbird.evaluation.metrics import precision_at, recall_at
-from hammingbird.evaluation.ranking import score_block
+from hammingbird.evaluation.ranking import ScoreChunk, score_block
 from hammingbird.evaluation.scores import in_blocks
 
 METRICS = (
@@ -84,10 +84,16 @@ def measure_codes(
 
 def measure_float(task: Task, metrics: Sequence[str]) -> Measures:
     """Measure the float vectors' own ranking: the ceiling of every code."""
+    scores = vector_scores(task.query.X, task.database.X, task.measure)
+    return measure_scores(task, scores, metrics)
+
+
+def measure_scores(task: Task, score_chunk: ScoreChunk, metrics: Sequence[str]) -> Measures:
+    """Measure a ranking by real scores that cost a pass over the database."""
     queries, database = task.query.X, task.database.X
     step = score_block(len(database))
     block = step * max(1, FLOAT_SCORES // (step * len(database)))
-    scores = in_blocks(vector_scores(queries, database, task.measure), len(queries), block)
+    scores = in_blocks(score_chunk, len(queries), block)
     by_rank = [name for name in metrics if not parse_metric(name).by_radius]
     points = Points(len(database), 0)
     found = evaluate_scores(

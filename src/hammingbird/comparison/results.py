@@ -83,6 +83,8 @@ class Row:
     bytes_per_item: int | None
     center_distance: int | None = None
     """Least distance of two class centres, where a method has them."""
+    model_bytes: int | None = None
+    """What all rows of a rival share: codebooks, rotation, mean."""
 
     def mean(self, metric: str) -> float | None:
         """The mean of a metric, or None where it was not measured."""
@@ -111,6 +113,7 @@ def average(results: Mapping[str, Any]) -> list[Row]:
             _average(record.get("seconds") for record in records),
             records[0].get("bytes_per_item"),
             records[0].get("center_distance"),
+            records[0].get("model_bytes"),
         )
         for (method, bits), records in cells.items()
     ]
@@ -155,8 +158,7 @@ def by_labels(results: Mapping[str, Any]) -> bool:
 
 def _flat(record: Record) -> Record:
     flat = {name: record[name] for name in ("method", "bits", "seed", "role", "bytes_per_item")}
-    if "center_distance" in record:
-        flat["center_distance"] = record["center_distance"]
+    flat |= {name: record[name] for name in ("center_distance", "model_bytes") if name in record}
     flat |= {f"seconds_{name}": value for name, value in record["seconds"].items()}
     flat |= record["metrics"]
     return flat | {f"asymmetric_{name}": value for name, value in record["asymmetric"].items()}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hammingbird import catalog
+from hammingbird.comparison.beside import measured_rivals, plan_rivals
 from hammingbird.comparison.cells import Cell, finish, plan
 from hammingbird.comparison.code import MEASURES, code_fingerprint
 from hammingbird.comparison.draw import Parts, draw
@@ -45,6 +46,7 @@ def compare(
     holdout: int | None = None,
     sample: int | None = None,
     draw_seed: int = 0,
+    rivals: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Compare methods; write results.json, results.csv and what ``write_report`` draws.
 
@@ -59,6 +61,10 @@ def compare(
     the data and the code of this version are the same, so a stopped run goes on; a folder of other
     data is refused.
 
+    ``rivals`` are measured beside: other codes at the bytes of each length, by the names of
+    :data:`hammingbird.rivals.RIVALS`. They have no bits and no Hamming distance: what they keep is
+    by distances of the query to what their bytes decode to.
+
     ``holdout`` takes that many queries out of ``train``, by ``draw_seed``; no copy of a query is
     left in what is learned from and searched. ``sample`` lets methods learn from that many rows of
     ``train``, while the database stays whole. ``<out>/rows`` says which rows were drawn. A line
@@ -67,6 +73,7 @@ def compare(
     learn = as_dataset(train, name="train")
     chosen = catalog.choose(methods)
     cells = plan(chosen, bits, seeds, learn.X.shape[1])
+    besides = plan_rivals(rivals, bits, seeds)
     names = list(dict.fromkeys([*METRICS, *metrics]))
     for name in names:
         parse_metric(name)
@@ -74,7 +81,7 @@ def compare(
     settings = dict(parameters or {})
     _check_settings(settings, cells)
     records, curves, skipped = [], [], []
-    with Progress("compare", len(cells) + 2) as progress:
+    with Progress("compare", len(cells) + len(besides) + 2) as progress:
         with progress.part("data"):
             with progress.stage("draw"):
                 parts = draw(
@@ -125,6 +132,14 @@ def compare(
                 records.append(done)
                 training = {"training": codes.history} if codes.history else {}
                 curves.append({**record, "curves": {**measures["curves"], **training}})
+        for found in measured_rivals(out, besides, task, names, progress):
+            if "why" in found:
+                skipped.append(found)
+            else:
+                drawn = found.pop("curves")
+                record = {name: found[name] for name in ("method", "bits", "seed", "role")}
+                curves.append({**record, "curves": drawn})
+                records.append(found)
         with progress.part("float"), progress.stage("float ceiling"):
             measures = _measured(out, "float", task, names, lambda: measure_float(task, names))
         record = {"method": "float", "bits": None, "seed": None, "role": "ceiling"}

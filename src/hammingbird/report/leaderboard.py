@@ -54,7 +54,7 @@ def leaderboard(content: Content) -> Leaderboard:
             (
                 f" · {row.bytes_per_item:,} byte{'s' * (row.bytes_per_item != 1)} per item"
                 for row in rows
-                if row.bytes_per_item
+                if row.bytes_per_item and row.role != "rival"
             ),
             "",
         )
@@ -150,10 +150,12 @@ def describe(content: Content, row: Row) -> str:
     words = []
     if row.role == "ceiling":
         words.append("the vectors themselves")
-    elif content.alone(row):
+    elif content.alone(row) and row.bits is not None:
         words.append(f"{row.bits} bits")
-    if content.alone(row) and row.bytes_per_item is not None:
+    if (content.alone(row) or row.role == "rival") and row.bytes_per_item is not None:
         words.append(f"{row.bytes_per_item:,} bytes")
+    if row.model_bytes is not None:
+        words.append(f"a model of {row.model_bytes / 1e6:.2g} MB")
     if row.role == "floor":
         words.append("learns nothing")
     if row.center_distance is not None:
