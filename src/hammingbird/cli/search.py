@@ -99,7 +99,7 @@ def _in_file(queries: Path, path: str, how: Stages, bits: int | None) -> tuple[d
     depth = k if how.rerank is None else min(how.candidates, size)
     if how.asymmetric:
         ids, scores = kernels.best(asked, database.codes, database.n_bits, depth, progress=True)
-        hits = {"ids": ids, "scores": scores}
+        hits: dict[str, Any] = {"ids": ids, "scores": scores}
     else:
         ids, distances = kernels.nearest(asked, database.codes, depth, progress=True)
         hits = {"ids": ids, "distances": distances}
@@ -113,6 +113,8 @@ def _in_store(
     queries: Path, address: str, how: Stages, bits: int | None
 ) -> tuple[dict[str, Any], int]:
     """Search a store, and order here what it finds; return what was found, and in how many."""
+    import numpy as np
+
     from hammingbird import catalog, stores
     from hammingbird.datasets import load
 
@@ -140,7 +142,7 @@ def _in_store(
             measure=how.measure,
         )
         if how.asymmetric:
-            return {"ids": found.ids, "scores": -found.distances}, store.count()
+            return {"ids": found.ids, "scores": np.negative(found.distances)}, store.count()
         return found._asdict(), store.count()
 
 
