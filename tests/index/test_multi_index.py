@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hammingbird as hb
-from hammingbird.index import multi_index
+from hammingbird.index import multi_index, state
 
 CHANGES = ["add", "ids", "upsert", "remove", "search"]
 
@@ -53,8 +53,8 @@ def test_every_change_leaves_the_answers_of_a_scan(way, n_bits):
     def check(seed, changes, soon):
         rng = np.random.default_rng(seed)
         index, scan, every = hb.MultiIndex(n_bits), hb.Scan(n_bits), np.arange(2000)
-        old = multi_index.LEAST_EXTRA
-        multi_index.LEAST_EXTRA = 10 if soon else old
+        old = state.LEAST_EXTRA
+        state.LEAST_EXTRA = 10 if soon else old
         try:
             for change in ["add", *changes, "search"]:
                 some = codes_of(rng, int(rng.integers(0, 60)), n_bits)
@@ -79,7 +79,7 @@ def test_every_change_leaves_the_answers_of_a_scan(way, n_bits):
             np.testing.assert_array_equal(index.codes, scan.codes)
             same(index, scan, codes_of(rng, 3, n_bits), k=400)
         finally:
-            multi_index.LEAST_EXTRA = old
+            state.LEAST_EXTRA = old
 
     check()
 

@@ -119,12 +119,16 @@ def test_a_store_that_is_down_says_so_and_keeps_its_secret(
         assert secret not in text
 
 
-@pytest.mark.parametrize("command", ["export", "verify"])
+@pytest.mark.parametrize("command", ["export", "verify", "search"])
 def test_a_password_on_a_command_line_is_refused(tmp_path, command):
     np.save(tmp_path / "codes.npy", np.zeros((3, 8), np.uint8))
-    option = "--to" if command == "export" else "--store"
     address = "postgres://me:hunter22@127.0.0.1:1/db"
-    arguments = [sys.executable, "-m", "hammingbird.cli", command, "codes.npy", option, address]
+    options = {
+        "export": ["--to", address],
+        "verify": ["--store", address],
+        "search": [address, "--out", "hits.npz"],
+    }
+    arguments = [sys.executable, "-m", "hammingbird.cli", command, "codes.npy", *options[command]]
     ended = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "HAMMINGBIRD_STORE" in ended.stderr

@@ -100,7 +100,7 @@ def _in_file(queries: Path, path: str, how: Stages, bits: int | None) -> tuple[d
     hits: dict[str, Any]
     if how.asymmetric:
         ids, scores = kernels.best(asked, database.codes, database.n_bits, depth, progress=True)
-        hits = {"ids": ids, "scores": scores}
+        hits: dict[str, Any] = {"ids": ids, "scores": scores}
     else:
         ids, distances = kernels.nearest(asked, database.codes, depth, progress=True)
         hits = {"ids": ids, "distances": distances}

@@ -6,7 +6,7 @@ import os
 import time
 from math import comb
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from hammingbird.errors import InputError
 from hammingbird.index.files import read_rows, write_rows
 from hammingbird.index.rows import Ids, Rows, check_ids
 from hammingbird.index.scan import Within, ids_at, read_only
+from hammingbird.index.state import State, nearer, united
 from hammingbird.index.tables import build
 from hammingbird.kernels import Buckets
 from hammingbird.kernels.checks import FARTHEST, check_k, check_radius
@@ -26,74 +27,6 @@ SAMPLE, DEPTH = 32, 256
 """Codes whose so many neighbours are sought to time the tables against the scan."""
 SHARE = 0.5
 """A query may spend so much of the time of a scan before it is scanned after all."""
-LEAST_EXTRA = 4096
-MOST_EXTRA, MOST_GONE = 1 / 16, 1 / 8
-"""Parts of the codes that may have come or gone since the tables were made."""
-
-
-class State(NamedTuple):
-    """What one search sees. Tables are made of ``main`` when they are first asked for."""
-
-    main: Rows
-    extra: Rows
-    """Codes that came later, compared one by one."""
-    gone: NDArray[np.bool_] | None
-    """Rows of ``main`` that were removed, or replaced by one of ``extra``."""
-    n_gone: int
-    tables: Buckets | None
-    paces: tuple[int, int]
-    """Codes compared in buckets while a scan takes one query, and one of many."""
-
-    def in_main(self, ids: Ids) -> tuple[NDArray[np.bool_], Ids]:
-        """Which ids are rows of ``main`` and not gone, bool [n], and those rows."""
-        here = self.main.contains(ids)
-        rows = self.main.ids.searchsorted(ids[here])
-        if self.gone is not None:
-            stay = ~self.gone[rows]
-            here[here], rows = stay, rows[stay]
-        return here, rows
-
-    def next_ids(self, count: int) -> Ids:
-        """The ids after the largest."""
-        last = self.main
-        if self.gone is not None and self.gone[-1]:
-            stay = np.flatnonzero(~self.gone)
-            last = last._replace(top=int(last.ids[stay[-1]]) if len(stay) else -1)
-        return max(last, self.extra, key=lambda rows: rows.top).next_ids(count)
-
-    def without_rows(self, rows: Ids) -> State:
-        """The same with rows of ``main`` marked as gone."""
-        if not len(rows):
-            return self
-        gone = np.zeros(self.main.n, bool) if self.gone is None else self.gone.copy()
-        gone[rows] = True
-        return self._replace(gone=gone, n_gone=self.n_gone + len(rows))
-
-    @property
-    def stale(self) -> bool:
-        """Whether so much has changed that the tables are worth making again."""
-        return (
-            self.extra.n > max(LEAST_EXTRA, self.main.n * MOST_EXTRA)
-            or self.n_gone > self.main.n * MOST_GONE
-        )
-
-    def alive(self) -> Rows:
-        """What is left of ``main``."""
-        if self.gone is None:
-            return self.main
-        return Rows.of(self.main.codes[~self.gone], self.main.ids[~self.gone])
-
-    def merged(self) -> State:
-        """All codes as ``main``, without tables."""
-        if not (self.extra.n or self.n_gone):
-            return self
-        alive, extra = self.alive(), self.extra.sorted()
-        ids = np.concatenate([alive.ids, extra.ids])
-        codes = np.concatenate([alive.codes, extra.codes])
-        if len(extra.ids) and len(ids) > len(extra.ids):
-            order = np.argsort(ids, kind="stable")
-            ids, codes = ids[order], codes[order]
-        return _of(Rows.of(codes, ids), codes.shape[1])
 
 
 class MultiIndex:
@@ -112,7 +45,9 @@ class MultiIndex:
     def __init__(self, n_bits: int) -> None:
         self.n_bits = check_n_bits(n_bits)
         self._writing = Lock()
-        self._state = _of(_none(n_bytes(n_bits)), n_bytes(n_bits))
+        self._state = State.of(
+            Rows.of(np.empty((0, n_bytes(n_bits)), np.uint8), np.empty(0, np.int64))
+        )
 
     def __len__(self) -> int:
         state = self._state
@@ -127,7 +62,7 @@ class MultiIndex:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["n_bits"])  # type: ignore[misc]
-        self._state = _of(Rows.of(state["codes"], state["ids"]), n_bytes(self.n_bits))
+        self._state = State.of(Rows.of(state["codes"], state["ids"]))
 
     @property
     def ids(self) -> Ids:
@@ -199,7 +134,7 @@ class MultiIndex:
         if not state.extra.n:
             return found
         rows, distances = kernels.nearest(queries, state.extra.codes, k)
-        return _nearer(found, Neighbors(ids_at(state.extra.ids, rows), distances), k)
+        return nearer(found, Neighbors(ids_at(state.extra.ids, rows), distances), k)
 
     def within(self, codes: ArrayLike, radius: int) -> Within:
         """Every code at most ``radius`` bits away, nearest first, ties by the smaller id."""
@@ -207,7 +142,7 @@ class MultiIndex:
         radius = check_radius(radius, queries)
         state = self._ready()
         if _looks(state, radius) <= _budget(state, queries):
-            offsets, rows, distances = kernels.within_in_buckets(queries, _tables(state), radius)
+            offsets, rows, distances = kernels.within_in_buckets(queries, state.buckets, radius)
             found = Within(offsets, state.main.ids[rows], distances)
         else:
             alive = state.alive()
@@ -216,7 +151,7 @@ class MultiIndex:
         if not state.extra.n:
             return found
         offsets, rows, distances = kernels.within(queries, state.extra.codes, radius)
-        return _united(found, Within(offsets, state.extra.ids[rows], distances))
+        return united(found, Within(offsets, state.extra.ids[rows], distances))
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write ``index.json``, ``codes.npy`` and ``ids.npy`` into a new folder, as a Scan does."""
@@ -227,7 +162,7 @@ class MultiIndex:
         """Read a saved index; its tables are made at the first search."""
         n_bits, rows = read_rows(folder, "MultiIndex", False)
         index = cls(n_bits)
-        index._state = _of(rows, n_bytes(n_bits))
+        index._state = State.of(rows)
         return index
 
     # -- which way a query goes -----------------------------------------------------------------
@@ -245,7 +180,7 @@ class MultiIndex:
         for start, end in ((0, SAMPLE), (SAMPLE, len(queries))):
             some = slice(start, min(end, len(queries)))
             rows, far, spent = kernels.nearest_in_buckets(
-                queries[some], _tables(state), there, budget
+                queries[some], state.buckets, there, budget
             )
             ids[some, :there], distances[some, :there] = ids_at(state.main.ids, rows), far
             left[some] = spent < 0
@@ -274,19 +209,6 @@ class MultiIndex:
         return state
 
 
-def _none(width: int) -> Rows:
-    return Rows.of(np.empty((0, width), np.uint8), np.empty(0, np.int64))
-
-
-def _of(main: Rows, width: int) -> State:
-    return State(main, _none(width), None, 0, None, (0, 0))
-
-
-def _tables(state: State) -> Buckets:
-    assert state.tables is not None
-    return state.tables._replace(gone=state.gone)
-
-
 def _paces(tables: Buckets, codes: Codes) -> tuple[int, int]:
     """Time the tables against the scan, on one core and by its own time, whatever else runs."""
     if not len(codes):
@@ -311,31 +233,10 @@ def _budget(state: State, queries: Codes) -> int:
 
 def _looks(state: State, radius: int) -> int:
     """What a search within a radius is expected to cost, as codes compared."""
-    tables, cost = _tables(state), 0
+    tables, cost = state.buckets, 0
     lengths = np.diff(tables.bits).tolist()
     for step in range(radius + 1):
         ones, t = divmod(step, len(lengths))
         each = kernels.BUCKET_COST + (state.main.n >> lengths[t])
         cost += comb(lengths[t], ones) * each
     return cost
-
-
-def _nearer(one: Neighbors, other: Neighbors, k: int) -> Neighbors:
-    """The ``k`` nearest of both."""
-    ids = np.concatenate([one.ids, other.ids], axis=1)
-    distances = np.concatenate([one.distances, other.distances], axis=1)
-    order = np.lexsort((ids, distances), axis=1)[:, :k]
-    return Neighbors(
-        np.take_along_axis(ids, order, axis=1), np.take_along_axis(distances, order, axis=1)
-    )
-
-
-def _united(one: Within, other: Within) -> Within:
-    """The hits of both, query by query."""
-    n = len(one.offsets) - 1
-    query = np.concatenate(
-        [np.repeat(np.arange(n), np.diff(some.offsets)) for some in (one, other)]
-    )
-    ids, distances = np.append(one.ids, other.ids), np.append(one.distances, other.distances)
-    order = np.lexsort((ids, distances, query))
-    return Within(one.offsets + other.offsets, ids[order], distances[order])
