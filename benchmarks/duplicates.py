@@ -28,7 +28,7 @@ from PIL import Image
 from hammingbird.images.calibration import calibrate
 from hammingbird.images.copies import COPIES
 from hammingbird.images.dedup import make_describer
-from hammingbird.images.groups import near_pairs
+from hammingbird.images.groups import Pairs, near_pairs
 from hammingbird.images.reading import read_folder
 
 SETS = {
@@ -81,40 +81,35 @@ def compare(name: str, folder: Path) -> None:
     kinds = np.array([kind for _, kind in names])
     asked = np.isin(kinds, ("original", *ASKED))
 
-    def row(method: str, codes: np.ndarray, mirrored: np.ndarray, radius: int) -> list[float]:
-        pairs = near_pairs(codes, mirrored, radius)
-        right = of[pairs.i] == of[pairs.j]
-        both = asked[pairs.i] & asked[pairs.j]
-        precision = right[both].mean() if both.any() else 1.0
-        recalls = []
+    def figures(pairs: Pairs, radius: int) -> list[float]:
+        near = pairs.distances <= radius
+        i, j = pairs.i[near], pairs.j[near]
+        right = of[i] == of[j]
+        both = asked[i] & asked[j]
+        found = [right[both].mean() if both.any() else 1.0]
         for kind in KINDS:
-            of_kind = right & (
-                ((kinds[pairs.i] == "original") & (kinds[pairs.j] == kind))
-                | ((kinds[pairs.j] == "original") & (kinds[pairs.i] == kind))
-            )
-            recalls.append(of_kind.sum() / (kinds == kind).sum())
-        figures = [precision, *recalls]
-        if method:
-            cells = [name, method, str(radius), *(f"{x:.3f}" for x in figures)]
-            print("| " + " | ".join(cells) + " |", flush=True)
-        return figures
+            here = (kinds[i] == "original") & (kinds[j] == kind)
+            here |= (kinds[j] == "original") & (kinds[i] == kind)
+            found.append((right & here).sum() / (kinds == kind).sum())
+        return found
 
-    def best(codes: np.ndarray, mirrored: np.ndarray, radii: range) -> int:
+    def show(method: str, pairs: Pairs, radius: int) -> None:
+        cells = [name, method, str(radius), *(f"{x:.3f}" for x in figures(pairs, radius))]
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+    def best(pairs: Pairs, most: int) -> int:
         """The largest radius at the precision: recall only grows with the radius."""
-        return max(
-            (r for r in radii if row("", codes, mirrored, r)[0] >= PRECISION), default=radii[0]
-        )
+        return max(r for r in range(most + 1) if figures(pairs, r)[0] >= PRECISION)
 
-    row("dedup, measured", read.codes, read.mirrored, found.radius)
-    best_radius = best(read.codes, read.mirrored, range(0, 100, 3))
-    row("dedup, best", read.codes, read.mirrored, best_radius)
+    pairs = near_pairs(read.codes, read.mirrored, 90)
+    show("dedup, measured", pairs, found.radius)
+    show("dedup, best", pairs, best(pairs, 90))
     for hashed in (imagehash.phash, imagehash.dhash):
         pictures = (Image.open(file.path) for file in read.files)
-        bits = np.stack([hashed(picture).hash.ravel() for picture in pictures])
-        codes = np.packbits(bits, axis=1)
-        # They know no mirror images.
-        row(f"{hashed.__name__}, usual", codes, codes, USUAL)
-        row(f"{hashed.__name__}, best", codes, codes, best(codes, codes, range(17)))
+        codes = np.packbits(np.stack([hashed(p).hash.ravel() for p in pictures]), axis=1)
+        pairs = near_pairs(codes, codes, 16)  # they know no mirror images
+        show(f"{hashed.__name__}, usual", pairs, USUAL)
+        show(f"{hashed.__name__}, best", pairs, best(pairs, 16))
     print(f"<!-- {len(read.files):,} files read and described in {seconds:.0f} s -->", flush=True)
 
 
