@@ -172,7 +172,7 @@ def _plot(axes: Axes, content: Content, shown: Sequence[str]) -> None:
         rows = sorted((r for r in rows if r.role != "ceiling"), key=_bytes)
         style = content.styles[method]
         grey = content.palette.neutral
-        sizes |= {_bytes(row): row.bits for row in rows if row.bits is not None}
+        sizes |= {_bytes(row): row.bits for row in rows if row.bits and row.role != "rival"}
         for dotted in (False, True):
             values = _points(rows, metric, asymmetric=dotted)
             if not values or (dotted and (method not in shown or rows[0].role == "floor")):

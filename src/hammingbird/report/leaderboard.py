@@ -155,7 +155,7 @@ def describe(content: Content, row: Row) -> str:
     if (content.alone(row) or row.role == "rival") and row.bytes_per_item is not None:
         words.append(f"{row.bytes_per_item:,} bytes")
     if row.model_bytes is not None:
-        words.append(f"a model of {row.model_bytes / 1e6:.2g} MB")
+        words.append(f"a model of {max(1, round(row.model_bytes / 1e3)):,} kB")
     if row.role == "floor":
         words.append("learns nothing")
     if row.center_distance is not None:
