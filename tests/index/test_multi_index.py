@@ -114,7 +114,7 @@ def test_far_neighbours_are_scanned_and_near_ones_are_not(monkeypatch):
         return nearest(queries, *rest)
 
     rng = np.random.default_rng(0)
-    for n_bits, n, far in ((256, 20_000, True), (64, 300_000, False)):
+    for n_bits, n, far in ((128, 20_000, True), (64, 300_000, False)):
         database = rng.integers(0, 256, (n, n_bits // 8), dtype=np.uint8)
         queries = database[:200].copy() if not far else database[:200] ^ database[200:400]
         index, scan = hb.MultiIndex(n_bits).add(database), hb.Scan(n_bits).add(database)
@@ -147,6 +147,7 @@ def test_bad_input_changes_nothing():
         (lambda: index.search(codes, 0), "k must be a whole number between 1"),
         (lambda: index.within(codes, -1), "radius"),
         (lambda: hb.MultiIndex(0), "n_bits must be between"),
+        (lambda: hb.MultiIndex(129), "at most 128 bits, got 129: use Scan"),
     ]:
         with pytest.raises(hb.InputError, match=message):
             call()

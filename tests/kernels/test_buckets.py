@@ -104,6 +104,13 @@ def test_equal_codes_take_room_once():
     assert len(built.codes) == 4000 + 40 * (len(built.bits) - 2)
 
 
+def test_more_codes_than_can_be_numbered_are_refused(monkeypatch):
+    monkeypatch.setattr(tables, "MOST_HELD", 39)
+    codes = np.arange(10, dtype=np.uint8).repeat(8).reshape(10, 8)
+    with pytest.raises(InputError, match="several indexes"):
+        tables.build(codes, 64)
+
+
 def test_queries_of_another_width_are_refused():
     built = tables.build(np.zeros((4, 8), np.uint8), 64)
     with pytest.raises(InputError, match="do not fit"):

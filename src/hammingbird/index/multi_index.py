@@ -23,6 +23,7 @@ from hammingbird.kernels import Buckets
 from hammingbird.kernels.checks import FARTHEST, check_k, check_radius
 from hammingbird.targets import Neighbors
 
+MOST_BITS = 128
 SAMPLE, DEPTH = 32, 256
 """Codes whose so many neighbours are sought to time the tables against the scan."""
 SHARE = 0.5
@@ -36,7 +37,8 @@ class MultiIndex:
     in one substring (Norouzi, Punjani, Fleet 2012). Results are those of :class:`Scan`, always: at
     a time that grows slower than the number of codes, for about three times its memory. It pays
     for millions of short codes (64 bits) and near neighbours. Where it does not, which is measured
-    when the tables are made, queries are scanned.
+    when the tables are made, queries are scanned. Codes have at most 128 bits: of longer ones the
+    neighbours are too far away, and every table would hold them all once more.
 
     Ids, changes and threads are as in :class:`Scan`. The tables are made at the first search, and
     again when a sixteenth of the codes is new or an eighth is gone.
@@ -44,6 +46,11 @@ class MultiIndex:
 
     def __init__(self, n_bits: int) -> None:
         self.n_bits = check_n_bits(n_bits)
+        if n_bits > MOST_BITS:
+            raise InputError(
+                f"MultiIndex is for codes of at most {MOST_BITS} bits, got {n_bits}: use Scan, "
+                "which is as quick for them and takes a fraction of the memory"
+            )
         self._writing = Lock()
         self._state = State.of(
             Rows.of(np.empty((0, n_bytes(n_bits)), np.uint8), np.empty(0, np.int64))

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.codes import Codes
+from hammingbird.errors import InputError
 from hammingbird.kernels import Buckets
 from hammingbird.kernels.bucket_twin import key_of
 
 SHORTEST, LONGEST = 8, 24
 """Bits of a substring: a table has 4 bytes for each of its values."""
+MOST_HELD = 2**32 - 1
 CODES_IN_A_BUCKET = 32
 """As many are compared in about the time that it takes to reach another bucket."""
 
@@ -37,7 +39,13 @@ def build(codes: Codes, n_bits: int) -> Buckets:
     new[1:] = (codes[1:] != codes[:-1]).any(axis=1)
     different = codes if new.all() else codes[new]
     lengths = np.diff(bits)
-    held = np.empty((n + (len(lengths) - 1) * len(different), width), np.uint8)
+    total = n + (len(lengths) - 1) * len(different)
+    if total > MOST_HELD:
+        raise InputError(
+            f"tables of {n:,} codes of {n_bits} bits hold {total:,}, at most {MOST_HELD:,} can be "
+            "numbered: cut the codes into several indexes, or use Scan"
+        )
+    held = np.empty((total, width), np.uint8)
     held[:n] = codes
     offsets = np.zeros(int((2**lengths + 1).sum()), np.uint32)
     place, first = 0, 0
