@@ -14,7 +14,6 @@ from hammingbird import papers as room
 from hammingbird.cli import app
 from hammingbird.datasets import Dataset
 from hammingbird.papers import RESULTS, figures, sgh, sources, tables
-from hammingbird.papers.product_quantization import quantized_scores
 
 
 @pytest.fixture
@@ -87,17 +86,6 @@ def test_a_query_is_not_its_own_neighbour(small, tmp_path):
     inner = small[own] @ small.T
     inner[np.arange(len(own)), own] = -np.inf
     np.testing.assert_array_equal(ids[:, 0], inner.argmax(axis=1))
-
-
-def test_product_quantization_with_a_centre_per_vector_is_exact():
-    """methods.md B11: one subspace and as many centres as vectors give the inner products."""
-    pytest.importorskip("faiss")
-    rng = np.random.default_rng(0)
-    X, queries = (rng.standard_normal((n, 6)).astype(np.float32) for n in (256, 5))
-    scores = quantized_scores(queries, X, 8)(0, 5)
-    np.testing.assert_allclose(scores, queries @ X.T, atol=1e-4)
-    with pytest.raises(hb.InputError, match="8 bits"):
-        quantized_scores(queries, X, 12)
 
 
 def made_parts(labels=True):

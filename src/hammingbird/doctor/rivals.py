@@ -90,10 +90,6 @@ class ProductCodes:
         _, hits = self.index.search(self._turned(self._padded(queries)), k)
         return np.asarray(hits, np.int64)
 
-    def decoded(self) -> NDArray[np.float32]:
-        """What the codes of the rows stand for, padded and turned, [n, d]."""
-        return np.asarray(self.index.reconstruct_n(0, self.index.ntotal), np.float32)
-
     def _padded(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         wide = np.pad(np.asarray(rows, np.float32), ((0, 0), (0, self._padding)))
         return np.ascontiguousarray(wide)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hammingbird import rivals
 from hammingbird.classical.autoencoder import BinaryAutoencoder
 from hammingbird.classical.itq import ITQ
 from hammingbird.classical.sgh import SGH
@@ -24,7 +25,6 @@ from hammingbird.papers.figures import (
     recall_of_scores,
     true_neighbors,
 )
-from hammingbird.papers.product_quantization import quantized_scores
 from hammingbird.papers.sources import mnist, sift, word_vectors
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import save_panels
@@ -189,7 +189,10 @@ def inner_products(out: Path) -> dict[str, Any]:
                 scores = asymmetric_scores(weights, database, bits)
                 values = recall_of_scores(scores, len(X), ids, own)
                 records.append(_curve("word2vec", f"{method} x.Uh", bits, "recall10", values))
-        values = recall_of_scores(quantized_scores(queries, X, bits), len(X), ids, own)
+        quantizer = rivals.choose(["pq"])["pq"].make(bits // 8, SEED)
+        quantizer.fit(X)
+        scores = quantizer.scores(queries, quantizer.encode(X), "inner")
+        values = recall_of_scores(scores, len(X), ids, own)
         records.append(_curve("word2vec", "pq", bits, "recall10", values))
     panels = [
         line_panel(f"{bits} bits", "N", "Recall 10@N", _lines(records, "word2vec", bits, 10))
