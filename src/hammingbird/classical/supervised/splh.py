@@ -154,7 +154,8 @@ class USPLH(LinearHasher):
 
     def _mean(self, X: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Mean of some rows, from that of all."""
-        return np.asarray(np.mean(X[rows], axis=0, dtype=np.float64) - self.mean_)
+        mean: NDArray[np.float64] = np.asarray(X[rows], np.float64).mean(axis=0)
+        return mean - self.mean_
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         return super()._project(X) + self.bias_.astype(X.dtype)
