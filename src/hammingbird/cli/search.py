@@ -97,7 +97,6 @@ def _in_file(queries: Path, path: str, how: Stages, bits: int | None) -> tuple[d
     database, asked, vectors = _read_search(queries, Path(path), how.model, bits, how.asymmetric)
     size = len(database.codes)
     depth = k if how.rerank is None else min(how.candidates, size)
-    hits: dict[str, Any]
     if how.asymmetric:
         ids, scores = kernels.best(asked, database.codes, database.n_bits, depth, progress=True)
         hits: dict[str, Any] = {"ids": ids, "scores": scores}

@@ -43,7 +43,10 @@ class Int8(Rival):
         self.model_bytes += self.least_.nbytes + self.step_.nbytes
 
     def _encode(self, X: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return np.clip(np.rint((X - self.least_) / self.step_), 0, LEVELS).astype(np.uint8)
+        codes: NDArray[np.uint8] = (
+            np.rint((X - self.least_) / self.step_).clip(0, LEVELS).astype(np.uint8)
+        )
+        return codes
 
     def _decode(self, codes: NDArray[np.uint8]) -> tuple[NDArray[np.float32], None]:
         return codes * self.step_ + self.least_, None

@@ -20,6 +20,8 @@ ROTATIONS = 20
 class Quantizer(Rival):
     """Base of codes that a quantizer of FAISS makes, of vectors padded with zeros."""
 
+    _quantizer: Any
+
     def __init__(self, n_bytes: int, seed: int = 0) -> None:
         """Take ``n_bytes`` bytes a row."""
         self.n_bytes, self.seed = n_bytes, seed
@@ -81,7 +83,8 @@ class OPQ(PQ):
         self.model_bytes += self.rotation_.nbytes
 
     def _turn(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._padded(queries) @ self.rotation_
+        turned: NDArray[np.float32] = self._padded(queries) @ self.rotation_
+        return turned
 
 
 class Residual(Quantizer):
