@@ -50,16 +50,17 @@ def fill(text: str, results: Path) -> str:
             raise FileError(
                 f"{path} cannot be read ({error}): hammingbird reproduce {name} --out {results}"
             ) from error
-        return f"{opening}\n{as_table(content[part] if part else content)}\n{closing}"
+        chosen = content[part] if part else content
+        return f"{opening}\n{as_table(chosen)}\n{closing}"
 
     return BLOCK.sub(block, text)
 
 
-def as_table(content: dict[str, Any]) -> str:
+def as_table(content: Any) -> str:
     """A table of claimed and found figures, or of the plain values of every record."""
     if "kendall tau" in content:
         return as_markdown(content)
-    records = content["records"]
+    records = content if isinstance(content, list) else content["records"]
     columns = [name for name, value in records[0].items() if isinstance(value, str | int | float)]
     rows = [[_text(record[name]) for name in columns] for record in records]
     return markdown.table(columns, rows)

@@ -20,6 +20,8 @@ FEW = 6
 """So many places on an axis are all marked."""
 MANY = 30
 """Lines of more points have no markers."""
+CROWD = 100
+"""So many points of a cloud are drawn large."""
 
 
 def plot_sample(axes: Axes, style: Style) -> None:
@@ -211,11 +213,12 @@ def scatter_panel(title: str, x: str, y: str, groups: Sequence[Line]) -> Panel:
 
 
 def _plot_points(axes: Axes, x: str, y: str, groups: Sequence[Line]) -> None:
+    size = 8 if sum(len(group.points) for group in groups) > CROWD else 30
     for number, group in enumerate(groups):
         style = numbered_style(LIGHT, number)
         xs, ys = zip(*group.points, strict=True)
         axes.scatter(
-            xs, ys, s=8, color=style.color, marker=style.marker, linewidths=0, label=group.name
+            xs, ys, s=size, color=style.color, marker=style.marker, linewidths=0, label=group.name
         )
     axes.set(xlabel=x, ylabel=y)
     if not (x or y):
