@@ -79,7 +79,7 @@ def test_blocks_do_not_decide(vectors, tmp_path, monkeypatch, relevance):
     arguments = dict(methods=["pca"], bits=[8], relevance=relevance, metrics=["recall3@20"])
     compare(*parts, **arguments, out=tmp_path / "whole")
     for module in (targets, within_distance, scores):
-        monkeypatch.setattr(module, "SLAB", 500)
+        monkeypatch.setattr(module, "SLAB", 504)
     monkeypatch.setattr(ranking, "BLOCK_SCORES", 1)
     monkeypatch.setattr(ranking, "LARGE_BLOCK", 5 * 3000)
     monkeypatch.setattr(measure, "FLOAT_SCORES", 20 * 3000)
