@@ -23,7 +23,7 @@ from hammingbird.targets import Neighbors
 class DeepDistilledHash(BitScalable):
     """Codes of any network whose order of neighbours is that of the float vectors; needs no labels.
 
-    For a linear network ``DistilledHash`` is quicker, needs no torch, and is better.
+    For a linear network ``DistilledHash`` needs no torch, and is about as good.
 
     Batches hold rows with their nearest neighbours. A linear layer starts from iterative
     quantization and is trained with signs forward and a straight-through gradient backward. It
