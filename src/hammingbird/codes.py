@@ -85,6 +85,15 @@ def hamming(a: ArrayLike, b: ArrayLike) -> NDArray[np.uint16]:
     return distances
 
 
+def paired_distances(a: Codes, b: Codes) -> NDArray[np.int64]:
+    """Hamming distance of every code of ``a`` to the one beside it in ``b``, int64 [n].
+
+    Checked codes [n, bytes] of one width; either may be a single code.
+    """
+    distances: NDArray[np.int64] = np.bitwise_count(a ^ b).sum(axis=-1, dtype=np.int64)
+    return distances
+
+
 def check_codes(codes: Any, n_bits: int, name: str = "codes") -> Codes:
     """Return ``codes`` as a C-ordered uint8 array of the right width, or say what is wrong."""
     n_bits = check_n_bits(n_bits)

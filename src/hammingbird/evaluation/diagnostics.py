@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from hammingbird.codes import Codes, check_codes, hamming, pack, unpack
+from hammingbird.codes import Codes, check_codes, hamming, pack, paired_distances, unpack
 from hammingbird.errors import InputError
 from hammingbird.evaluation.metrics import distance_counts
 from hammingbird.evaluation.ranking import Floats, Ranking
@@ -194,7 +194,7 @@ def class_separation(
         numbers = np.array([row[name] for name in names.tolist()])[numbers]
     if len(chosen) < 2:
         raise InputError("separation needs at least two classes")
-    intra = np.bitwise_count(codes ^ chosen[numbers]).sum(axis=1, dtype=np.int64)
+    intra = paired_distances(codes, chosen[numbers])
     inter = hamming(chosen, chosen)[np.triu_indices(len(chosen), 1)]
     return Separation(int(inter.min()), int(intra.max()), float(np.percentile(intra, 95)))
 

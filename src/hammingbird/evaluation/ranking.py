@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hammingbird.codes import Codes, check_codes
+from hammingbird.codes import Codes, check_codes, paired_distances
 from hammingbird.errors import InputError
 from hammingbird.evaluation.grades import Grades, grades_by_distance, step_gains
 from hammingbird.evaluation.relevance import Counts, Relevance
@@ -206,7 +206,7 @@ def _leave_out(
 ) -> None:
     """Take every query's own database row out of the counts, in place."""
     known = np.flatnonzero(own >= 0)
-    distance = np.bitwise_count(queries[known] ^ database[own[known]]).sum(axis=1, dtype=np.int64)
+    distance = paired_distances(queries[known], database[own[known]])
     counts[known, distance] -= 1
     # At least 0: where vectors decide, a pair alone may be rounded otherwise than among others.
     there = relevance.grades_of(start + known, own[known]) > 0

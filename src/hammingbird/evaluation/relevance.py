@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hammingbird import kernels
-from hammingbird.codes import Codes
+from hammingbird.codes import Codes, paired_distances
 from hammingbird.errors import InputError
 from hammingbird.targets import Neighbors
 
@@ -148,7 +148,6 @@ class ListedNeighbors(Relevance):
         for first in range(0, len(ids), block):
             query, column = np.nonzero(ids[first : first + block] >= 0)
             query += first
-            differ = query_codes[query] ^ database_codes[ids[query, column]]
-            distance = np.bitwise_count(differ).sum(axis=1, dtype=np.int64)
+            distance = paired_distances(query_codes[query], database_codes[ids[query, column]])
             np.add.at(relevant, (query, distance), 1)
         return every, relevant

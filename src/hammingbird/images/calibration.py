@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird import kernels
-from hammingbird.codes import Codes
+from hammingbird.codes import Codes, paired_distances
 from hammingbird.datasets.images import Picture, opened
 from hammingbird.errors import HammingbirdError, InputError
 from hammingbird.images.copies import COPIES
@@ -128,7 +128,7 @@ def copy_distances(paths: Sequence[Path], describer: Describer) -> dict[str, NDA
     straight = np.stack(pixels[""])
     mirrored = describer.describe(np.ascontiguousarray(straight[:, :, ::-1]))
     return {
-        name: np.minimum(_distance(codes[""], codes[name]), _distance(mirrored, codes[name]))
+        name: np.minimum(*(paired_distances(side, codes[name]) for side in (codes[""], mirrored)))
         for name in COPIES
     }
 
@@ -154,15 +154,10 @@ def share_within(codes: Codes, mirrored: Codes, n_bits: int) -> NDArray[np.float
     counts = np.zeros(n_bits + 1)
     for side in (codes, mirrored):
         counts += kernels.histograms(side, codes, n_bits)[0].sum(axis=0, dtype=np.int64)
-        own = np.bitwise_count(side ^ codes).sum(axis=1, dtype=np.int64)
-        counts -= np.bincount(own, minlength=n_bits + 1)  # a row and itself are no pair
+        own = paired_distances(side, codes)  # a row and itself are no pair
+        counts -= np.bincount(own, minlength=n_bits + 1)
     rates: NDArray[np.float64] = np.minimum(np.cumsum(counts) / max(n * (n - 1), 1), 1)
     return rates
-
-
-def _distance(a: Codes, b: Codes) -> NDArray[np.int64]:
-    distances: NDArray[np.int64] = np.bitwise_count(a ^ b).sum(axis=1, dtype=np.int64)
-    return distances
 
 
 def _cumulated(distances: NDArray[np.int64], n_bits: int) -> NDArray[np.float64]:

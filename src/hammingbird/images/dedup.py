@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hammingbird import catalog
+from hammingbird.codes import paired_distances
 from hammingbird.datasets.images import frame_of
 from hammingbird.errors import FileError, InputError
 from hammingbird.images import descriptor
@@ -159,7 +158,7 @@ def _ordered(group: Group, read: Read, folder: Path) -> list[Member]:
     files.sort(key=lambda f: (-f[0].width * f[0].height, -f[0].bytes, f[0].date, f[0].path))
     rows = [i for _, i in files]
     straight, mirrored = (
-        np.bitwise_count(side[rows[0]] ^ read.codes[rows]).sum(axis=1).tolist()
+        paired_distances(side[rows[0]], read.codes[rows]).tolist()
         for side in (read.codes, read.mirrored)
     )
     return [

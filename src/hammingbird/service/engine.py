@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird.codes import Codes, check_codes, pack
+from hammingbird.codes import Codes, check_codes, pack, paired_distances
 from hammingbird.datasets.images import frame_of
 from hammingbird.errors import HammingbirdError, InputError
 from hammingbird.hasher import Hasher
@@ -219,7 +219,7 @@ class Engine:
         asked = ids >= 0
         codes, there = self.index.find(ids[asked])
         distances = np.full(ids.shape, 65535, np.uint16)
-        distances[asked] = np.bitwise_count(codes ^ queries[np.nonzero(asked)[0]]).sum(axis=1)
+        distances[asked] = paired_distances(codes, queries[np.nonzero(asked)[0]])
         kept = np.full(ids.shape, -1, np.int64)
         kept[asked] = np.where(there, ids[asked], -1)
         return kept, distances
