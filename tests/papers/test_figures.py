@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,6 +178,27 @@ def test_curves_of_a_table(tmp_path):
     assert recall == sorted(recall)
     assert recall[-1] == pytest.approx(1)
     assert (tmp_path / "small-curves.svg").exists()
+
+
+def test_the_losses_of_every_method_are_followed(tmp_path, monkeypatch):
+    from hammingbird.papers import losses
+
+    parts = made(240, 0), made(60, 1), made(240, 0)
+    shown = []
+    for table, methods in losses.SHOWN:
+        rows = tuple(row for row in table.rows if row.method in methods)
+        rows = tuple(replace(row, claimed=None) for row in rows)
+        shown.append((replace(table, data=lambda: parts, bits=(8,), rows=rows), methods))
+    monkeypatch.setattr(losses, "SHOWN", tuple(shown))
+    monkeypatch.setattr(losses, "IMAGENET100", shown[1][0])
+    monkeypatch.setattr(losses, "BITS", 8)
+    records = room.reproduce("hashnet-fig7", tmp_path, seeds=(0,))["records"]
+    names = ["hashnet", "hashnet-sgn", "dhn", "hashnet steepest=1024.0"]
+    assert [record["method"] for record in records] == names
+    gap = {record["method"]: abs(record["J"] - record["L"]) for record in records}
+    assert gap["hashnet steepest=1024.0"] < gap["hashnet-sgn"]
+    assert all(len(points) > 1 for record in records for points in record["series"].values())
+    assert (tmp_path / "hashnet-fig7.svg").exists()
 
 
 def test_lowest_precision_agrees_with_enumeration(tmp_path):

@@ -26,7 +26,8 @@ def reproduce(
     """
     if name not in RESULTS:
         raise InputError(f"no result is called {name!r}: choose from {', '.join(RESULTS)}")
-    module, maker = RESULTS[name].path.split(":")
+    result = RESULTS[name]
+    module, maker = result.path.split(":")
     make = getattr(import_module(f"{__name__}.{module}"), maker)
     out = Path(out)
     arguments = {} if seeds is None else {"seeds": seeds}
@@ -34,7 +35,6 @@ def reproduce(
         raise InputError(f"{name} has a seed of its own: leave the seeds out")
     began = time.perf_counter()
     content = {**make(out, **arguments), "seconds": round(time.perf_counter() - began, 1)}
-    result = RESULTS[name]
     content = {
         "name": name,
         "paper": result.paper,

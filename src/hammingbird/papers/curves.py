@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hammingbird.comparison.results import average, read_results
-from hammingbird.papers.tables import SEEDS, Table
+from hammingbird.papers.tables import SEEDS, Table, variants
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import LIGHT, save_panels
 from hammingbird.report.content import Content
@@ -36,22 +35,21 @@ class Curves:
         parts = self.table.data()
         balls: dict[str, list[tuple[float, float]]] = {}
         curves: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in CURVES}
-        variants = {}
-        for rows, folder in self.table.run(parts, out / "runs", seeds):
-            results, stored = read_results(folder)
+        dashed = {}
+        for rows, results, stored in self.table.run(parts, out / "runs", seeds):
             content = Content(results, stored, LIGHT)
-            found = {(row.method, row.bits): row for row in average(results)}
-            for before, row in zip(["", *(row.method for row in rows)], rows, strict=False):
-                variants[row.label] = row.method == f"{before}_d"
+            found = {(row.method, row.bits): row for row in content.rows}
+            for row, variant in zip(rows, variants(rows), strict=True):
+                dashed[row.label] = variant
                 cells = [found[row.method, b] for b in self.table.bits if (row.method, b) in found]
                 balls[row.label] = [(cell.bits or 0, cell.metrics[BALL].mean) for cell in cells]
                 longest = found.get((row.method, self.bits))
                 for name, (x, y, *_) in CURVES.items():
                     curve = None if longest is None else content.curve(longest, name, x, y)
                     curves[name][row.label] = [] if curve is None else np.transpose(curve).tolist()
-        panels = [line_panel("within two bits", "bits", "precision", _lines(balls, variants))]
+        panels = [line_panel("within two bits", "bits", "precision", _lines(balls, dashed))]
         for name, (_, _, x, y) in CURVES.items():
-            lines = _lines(curves[name], variants)
+            lines = _lines(curves[name], dashed)
             panels.append(line_panel(f"{self.bits} bits", x, y, lines))
         save_panels(out / f"{self.name}.svg", panels)
         return {
@@ -63,5 +61,5 @@ class Curves:
         }
 
 
-def _lines(points: dict[str, list[tuple[float, float]]], variants: dict[str, bool]) -> list[Line]:
-    return [Line(name, found, variants[name]) for name, found in points.items()]
+def _lines(points: dict[str, list[tuple[float, float]]], dashed: dict[str, bool]) -> list[Line]:
+    return [Line(name, found, dashed[name]) for name, found in points.items()]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hammingbird import catalog
 from hammingbird.codes import Codes
@@ -19,6 +19,12 @@ from hammingbird.targets import Measure, nearest_vectors
 Vectors = NDArray[np.float32]
 RANKS = (1, 2, 5, 10, 20, 50, 100, 200, 300, 500, 700, 1000)
 SEED = 0
+
+
+def from_zero_to_one(values: ArrayLike) -> NDArray[np.float64]:
+    """The values moved and scaled so that the least is 0 and the largest 1; equal ones are 0."""
+    array = np.asarray(values, np.float64)
+    return np.asarray((array - array.min()) / max(float(np.ptp(array)), 1e-12))
 
 
 def fitted(out: Path, data: str, method: str, n_bits: int, X: Any, y: Any = None) -> Any:

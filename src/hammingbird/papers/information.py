@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hammingbird import catalog
 from hammingbird.codes import pack
@@ -14,7 +13,7 @@ from hammingbird.evaluation import Ranking, SameLabel
 from hammingbird.evaluation.average_precision import average_precision
 from hammingbird.evaluation.diagnostics import mutual_information
 from hammingbird.evaluation.metrics import mean
-from hammingbird.papers.figures import SEED
+from hammingbird.papers.figures import SEED, from_zero_to_one
 from hammingbird.papers.sources import cifar_1_features
 from hammingbird.report.axes import Line, line_panel, scatter_panel
 from hammingbird.report.canvas import save_panels
@@ -80,7 +79,7 @@ def pearson(records: list[dict[str, float]], of: str = "information") -> float:
 def draw(path: Path, epochs: list[dict[str, float]], functions: list[dict[str, float]]) -> None:
     """Draw the values over epochs, the same from 0 to 1, and a point per random function."""
     panels = []
-    for title, scale in (("over epochs", np.asarray), ("from 0 to 1", _unit)):
+    for title, scale in (("over epochs", np.asarray), ("from 0 to 1", from_zero_to_one)):
         lines = [
             Line(name, list(zip(range(1, len(epochs) + 1), values.tolist(), strict=True)))
             for name in ("information", "map")
@@ -91,8 +90,3 @@ def draw(path: Path, epochs: list[dict[str, float]], functions: list[dict[str, f
     groups = [Line("random functions", points)]
     panels.append(scatter_panel("random functions", "mutual information, bits", "MAP", groups))
     save_panels(path, panels)
-
-
-def _unit(values: list[float]) -> NDArray[np.float64]:
-    array = np.array(values)
-    return np.asarray((array - array.min()) / max(float(np.ptp(array)), 1e-12))

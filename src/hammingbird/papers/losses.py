@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hammingbird.comparison.results import read_results
 from hammingbird.papers.hashnet import IMAGENET100, VARIANTS
 from hammingbird.papers.sources import imagenet100_features
 from hammingbird.papers.tables import SEEDS, Row, Table
@@ -21,11 +20,10 @@ STEEP = Table(
     (64,),
     (Row("hashnet", None, {"steepest": 1024.0}),),
 )
-SHOWN: tuple[tuple[Row, Table], ...] = (
-    (Row("hashnet", None), VARIANTS),
-    (STEEP.rows[0], STEEP),
-    (Row("hashnet-sgn", None), VARIANTS),
-    (Row("dhn", None), IMAGENET100),
+SHOWN: tuple[tuple[Table, tuple[str, ...]], ...] = (
+    (VARIANTS, ("hashnet", "hashnet-sgn")),
+    (IMAGENET100, ("dhn",)),
+    (STEEP, ("hashnet",)),
 )
 BITS = 64
 
@@ -34,21 +32,23 @@ def before_and_after_the_sign(out: Path, seeds: Sequence[int] = SEEDS) -> dict[s
     """Figure 7: J and L of one fixed batch per epoch, first seed, at 64 bits."""
     parts = IMAGENET100.data()
     panels, records = [], []
-    for row, table in SHOWN:
-        (_, folder), *_ = table.run(parts, out / "runs", seeds)
-        cells = read_results(folder)[1]
-        history = next(
-            cell["curves"]["training"]
-            for cell in cells
-            if (cell["method"], cell.get("bits"), cell.get("seed")) == (row.method, BITS, seeds[0])
-        )
+    histories: dict[str, list[dict[str, Any]]] = {}
+    for table, methods in SHOWN:
+        for rows, _, cells in table.run(parts, out / "runs", seeds):
+            labels = {row.method: row.label for row in rows if row.method in methods}
+            histories |= {
+                labels[cell["method"]]: cell["curves"]["training"]
+                for cell in cells
+                if cell["method"] in labels and (cell["bits"], cell["seed"]) == (BITS, seeds[0])
+            }
+    for label, history in histories.items():
         series = {
             f"{key} ({said} the sign)": [(record["epoch"], record[key]) for record in history]
             for key, said in (("J", "before"), ("L", "after"))
         }
         lines = [Line(name, points) for name, points in series.items()]
-        panels.append(line_panel(row.label, "epoch", "loss", lines))
+        panels.append(line_panel(label, "epoch", "loss", lines))
         last = history[-1]
-        records.append({"method": row.label, "J": last["J"], "L": last["L"], "series": series})
+        records.append({"method": label, "J": last["J"], "L": last["L"], "series": series})
     save_panels(out / "hashnet-fig7.svg", panels)
     return {"data": parts[0].name, "bits": BITS, "seed": seeds[0], "records": records}

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from hammingbird import catalog
 from hammingbird.evaluation import evaluate
 from hammingbird.evaluation.diagnostics import class_separation
-from hammingbird.papers.figures import SEED
+from hammingbird.papers.figures import SEED, from_zero_to_one
 from hammingbird.papers.markdown import write_table
 from hammingbird.papers.sources import cifar_1_features
 from hammingbird.report.axes import Line, line_panel, scatter_panel
@@ -88,11 +86,7 @@ def _draw(out: Path, methods: list[Any], epochs: dict[str, list[dict[str, float]
         lines = [
             Line(key, [(r["epoch"], float(v)) for r, v in zip(records, values, strict=True)])
             for key in (*RATIOS, "map")
-            for values in [_unit(np.array([r[key] for r in records]))]
+            for values in [from_zero_to_one([r[key] for r in records])]
         ]
         panels.append(line_panel(f"{name}, each from 0 to 1", "epoch", "", lines))
     save_panels(out / "lower-bound-ratio-epochs.svg", panels)
-
-
-def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray((values - values.min()) / max(float(np.ptp(values)), 1e-12))

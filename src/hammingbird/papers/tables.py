@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
-from hammingbird.comparison.results import read_results
+from hammingbird.comparison.results import Record, read_results
 from hammingbird.comparison.run import compare
 from hammingbird.papers import markdown
 from hammingbird.papers.sources import Parts
@@ -111,8 +111,8 @@ class Table:
         """Values per row, length and seed, and that of the float vectors."""
         found: dict[str, list[list[float]]] = {}
         ceiling = 0.0
-        for rows, folder in self.run(parts, out, seeds):
-            records = read_results(folder)[0]["records"]
+        for rows, results, _ in self.run(parts, out, seeds):
+            records = results["records"]
             ceiling = records[0]["metrics"][self.metric]
             for row in rows:
                 found[row.label] = [
@@ -127,8 +127,8 @@ class Table:
 
     def run(
         self, parts: Parts, out: Path, seeds: Sequence[int] = SEEDS
-    ) -> list[tuple[list[Row], Path]]:
-        """Compare what is not yet compared; return rows of equal parameters, and their folder.
+    ) -> list[tuple[list[Row], dict[str, Any], list[Record]]]:
+        """Compare what is not yet compared; return rows of equal parameters, results and curves.
 
         Runs are kept below ``out`` by data and parameters, so that tables and figures share them.
         """
@@ -148,7 +148,7 @@ class Table:
                 parameters=settings,
             )
             write_report(folder)
-            done.append((rows, folder))
+            done.append((rows, *read_results(folder)))
         return done
 
 
@@ -188,6 +188,12 @@ def _tau(records: list[dict[str, Any]]) -> float:
     return 0.0 if np.isnan(tau) else float(tau)
 
 
+def variants(rows: Sequence[Row]) -> list[bool]:
+    """Whether a row is the plug-in ``_D`` on the method of the row before it."""
+    before = ["", *(row.method for row in rows)]
+    return [row.method == f"{host}_d" for host, row in zip(before, rows, strict=False)]
+
+
 def _lines(table: Table, records: list[dict[str, Any]], key: str) -> list[Line]:
     return [
         Line(
@@ -197,7 +203,7 @@ def _lines(table: Table, records: list[dict[str, Any]], key: str) -> list[Line]:
                 for r in records
                 if r["row"] == row.label and r["seeds"] and r[key] is not None
             ],
-            variant=row.method == f"{before}_d",
+            variant=variant,
         )
-        for before, row in zip(["", *(row.method for row in table.rows)], table.rows, strict=False)
+        for row, variant in zip(table.rows, variants(table.rows), strict=True)
     ]
