@@ -6,11 +6,10 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,7 +92,8 @@ def read_folder(folder: Path, describer: Describer, memory: Path) -> Read:
     with closing(_Memory(memory, describer.name)) as known, ThreadPoolExecutor() as pool:
         progress = tqdm(total=len(paths), desc="read", unit="picture", disable=None, leave=False)
         with progress:
-            for block in _blocks(paths):
+            for start in range(0, len(paths), BLOCK):
+                block = paths[start : start + BLOCK]
                 keys = list(pool.map(_key, block))
                 rows = known.find(keys)
                 new = [i for i, key in enumerate(keys) if key is not None and key not in rows]
@@ -250,9 +250,3 @@ def _date(image: Image, path: Path) -> str:
             return value[:10].replace(":", "-") + value[10:19]
     written = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     return written.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _blocks(paths: Iterable[Path]) -> Iterator[list[Path]]:
-    remaining = iter(paths)
-    while block := list(islice(remaining, BLOCK)):
-        yield block
