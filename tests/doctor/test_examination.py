@@ -1,8 +1,12 @@
 import json
+import shlex
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from hammingbird.catalog import load
+from hammingbird.cli import app
 from hammingbird.datasets import hold_out
 from hammingbird.doctor import examine, trials
 from hammingbird.doctor.quality import ASYMMETRIC, HAMMING, USES
@@ -102,6 +106,18 @@ def test_commands_are_filled_in(found):
         f"hammingbird fit {code.method} --train vectors.npy --bits {code.bits} --out {model}",
         f"hammingbird encode {model} vectors.npy --out {model}.npy",
     ]
+
+
+def test_a_code_that_is_no_default_is_learnt_again_by_its_command(monkeypatch, tmp_path):
+    centered = Candidate("lsh", 0, 9, settings=(("center", True),))
+    monkeypatch.setattr(trials, "METHODS", (centered,))
+    X = clusters()[0]
+    np.save(tmp_path / "vectors.npy", X)
+    found = examine(X, n_queries=300, name=str(tmp_path / "vectors.npy"))
+    fit = shlex.split(found.advice.commands[0])
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, fit[1:]).exit_code == 0
+    assert load(fit[-1]).center is True
 
 
 def test_labels_count_instead_of_neighbours():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import time
@@ -210,7 +211,10 @@ def _drift(
 
 def _advice(name: str, best: Trial, use: str) -> Advice:
     model = f"{Path(name).stem}-{best.method}-{best.bits}"
-    fit = [best.method, "--train", name, "--bits", str(best.bits), "--out", model]
+    settings = [
+        word for name, value in best.settings for word in ("--set", f"{name}={json.dumps(value)}")
+    ]
+    fit = [best.method, "--train", name, "--bits", str(best.bits), *settings, "--out", model]
     return Advice(
         best.method,
         best.bits,

@@ -27,16 +27,19 @@ class Candidate(NamedTuple):
     longest: float
     """Bits a dimension."""
     most_bits: int = MAX_BITS
+    settings: tuple[tuple[str, Any], ...] = ()
+    """Names and values of parameters that are not left at their defaults."""
 
 
 METHODS = (
     Candidate("rotated-pca", 0, 1),
     Candidate("itq", 0, 1, 128),
     Candidate("sgh", 0, 1, 64),
-    Candidate("lsh", 1.01, MAX_BITS),
+    Candidate("distilled", 0, 1, 64),
+    Candidate("lsh", 1.01, MAX_BITS, settings=(("center", True),)),
 )
-"""ITQ gains nothing over a random rotation with many bits, and SGH takes minutes there."""
-UNTRAINED = "sign"
+"""With many bits ITQ gains nothing over a random rotation; SGH and distillation take minutes."""
+UNTRAINED = Candidate("sign", 0, MAX_BITS)
 LENGTHS = (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 LONGEST = 2.0
 """Bits a dimension of the longest code tried."""
@@ -51,6 +54,7 @@ class Trial:
 
     method: str
     bits: int
+    settings: tuple[tuple[str, Any], ...]
     hasher: Hasher
     scores: NDArray[np.floating]
     """Of the queries, [q, n_bits]."""
@@ -103,7 +107,7 @@ class Bench:
         width = self.database.shape[1]
         for bits in lengths(width):
             fit = [
-                self.start(candidate.method, bits)
+                self.start(candidate, bits)
                 for candidate in METHODS
                 if candidate.shortest <= bits / width <= candidate.longest
                 and bits <= candidate.most_bits
@@ -137,10 +141,13 @@ class Bench:
             trial.values,
         ]
 
-    def start(self, method: str, bits: int) -> Trial:
+    def start(self, candidate: Candidate, bits: int) -> Trial:
         """Learn a method and try it in the part that methods are compared on."""
         start = time.perf_counter()
-        hasher = catalog.make(method, bits, self.seed).fit(self.train)
+        method, settings = candidate.method, candidate.settings
+        hasher = catalog.make(method, bits, self.seed)
+        catalog.configure(hasher, dict(settings))
+        hasher.fit(self.train)
         seconds = time.perf_counter() - start
         scores = hasher.project(self.queries)
         rows, quality = self.rows[self.screen], self.qualities[self.screen]
@@ -149,7 +156,17 @@ class Bench:
         values = quality.of_codes(scores, codes)
         kept = self._kept(values, quality)
         return Trial(
-            method, bits, hasher, scores, seconds, len(self.train), codes, encoded, values, kept
+            method,
+            bits,
+            settings,
+            hasher,
+            scores,
+            seconds,
+            len(self.train),
+            codes,
+            encoded,
+            values,
+            kept,
         )
 
     def _kept(self, values: dict[str, Floats], quality: Quality) -> dict[str, Estimate]:
