@@ -31,12 +31,12 @@ def made_batch(m=9, k=6, seed=0):
     return rng.standard_normal((m, k)).astype(np.float32), target.astype(np.float32)
 
 
-def slow(left, right, target, temperature):
+def slow(left, right, target, sharpness):
     """The formula for one side [m, k] against codes [m, k], pair by pair."""
     m, k = left.shape
     total = 0.0
     for i in np.flatnonzero(target.any(axis=1)):
-        scores = {j: temperature / k * float(left[i] @ right[j]) for j in range(m) if j != i}
+        scores = {j: sharpness / math.sqrt(k) * float(left[i] @ right[j]) for j in range(m) if j != i}
         rest = math.log(sum(math.exp(s) for s in scores.values()))
         for j, score in scores.items():
             t = float(target[i, j])
@@ -249,7 +249,7 @@ def test_noise_is_learned_from_as_well():
     ("parameters", "message"),
     [
         ({"bandwidth": 0.0}, "bandwidth must be positive"),
-        ({"temperature": 41.0}, "temperature must be above 0 and at most 40"),
+        ({"sharpness": 0.0}, "sharpness must be positive"),
         ({"asymmetric": 1.5}, "asymmetric must be in"),
         ({"n_neighbors": 0}, "n_neighbors must be a whole number of at least 1"),
         ({"prefixes": (16,)}, "a prefix must have 1 to 15 bits, got 16"),

@@ -333,7 +333,7 @@ def test_quantization_equals_its_formula(kind, formula):
 
 
 class TestNeighborDistillation:
-    def slow(self, u, X, bandwidth, temperature, reach):
+    def slow(self, u, X, bandwidth, sharpness, reach):
         m, k = u.shape
         total = 0.0
         for i in range(m):
@@ -341,7 +341,7 @@ class TestNeighborDistillation:
             target = [
                 math.exp(-float(((X[i] - X[j]) ** 2).sum()) / (bandwidth * reach)) for j in others
             ]
-            predicted = [math.exp(temperature / k * float(u[i] @ u[j])) for j in others]
+            predicted = [math.exp(sharpness / math.sqrt(k) * float(u[i] @ u[j])) for j in others]
             for t, p in zip(target, predicted, strict=True):
                 t, p = t / sum(target), p / sum(predicted)
                 total += t * math.log(t / p) if t > 0 else 0.0

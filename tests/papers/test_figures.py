@@ -215,18 +215,21 @@ def test_pages_are_filled_from_stored_results(tmp_path):
         {"row": "own", "bits": 8, "claimed": None, "found": 0.5, "std": None, "seeds": 1},
     ]
     table = {"records": records, "kendall tau": {"8": 1.0}}
+    ours = {"records": records[1:], "kendall tau": {"8": 0.0}}
     plain = {"records": [{"method": "itq", "error": 0.125, "series": [1, 2]}]}
-    (tmp_path / "results" / "a.json").write_text(json.dumps({"part one": table}))
+    (tmp_path / "results" / "a.json").write_text(json.dumps({"part one": table, "ours": ours}))
     (tmp_path / "results" / "b-c.json").write_text(json.dumps(plain))
     page = tmp_path / "page.md"
     page.write_text(
         "# Page\n<!-- results/a.json#part one -->\nold\n<!-- end -->\ntext\n"
+        "<!-- results/a.json#ours -->\n<!-- end -->\n"
         "<!-- results/b-c.json -->\n<!-- end -->\n"
     )
     assert pages.write_pages(tmp_path) == [page]
     text = page.read_text()
     assert "| itq | .500 | .250 ± .010 |" in text
     assert "| own |  | .500 |" in text
+    assert "| own | .500 |" in text  # no column of claims where there are none
     assert "| itq | 0.125 |" in text
     assert "old" not in text
     assert "series" not in text

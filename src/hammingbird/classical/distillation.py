@@ -18,17 +18,16 @@ TINY = np.float32(1e-24)
 def divergence(
     logits: NDArray[np.float32],
     target: NDArray[np.float32],
-    temperature: float,
+    sharpness: float,
     asymmetric: float,
 ) -> tuple[float, NDArray[np.float32]]:
     """Mean divergence, in nats, of a batch's codes from their target, and its gradient [m, k].
 
     ``target`` [m, m] says for each row which others are near: it sums to 1 and is 0 on the diagonal
     (a row of zeros does not count). The prediction is the softmax of
-    ``temperature * <h_i, h_j> / k`` over the other rows, with the signs h of the logits; for the
-    share ``asymmetric`` of the loss, row i keeps its logits, scaled to the norm of a code. The
-    gradient passes signs straight through where a logit is within -1 and 1. Up to a temperature of
-    40 no exponential leaves single precision.
+    ``sharpness * <h_i, h_j> / sqrt(k)`` over the other rows, with the signs h of the logits; for
+    the share ``asymmetric`` of the loss, row i keeps its logits, scaled to the norm of a code. The
+    gradient passes signs straight through where a logit is within -1 and 1.
     """
     m, k = logits.shape
     codes = np.where(logits >= 0, np.float32(1), np.float32(-1))
@@ -36,7 +35,7 @@ def divergence(
     unit = logits / norm
     shares, left = [1 - asymmetric, asymmetric], [codes, np.float32(math.sqrt(k)) * unit]
     halves = [half for half in (0, 1) if shares[half]]
-    sharp = np.float32(temperature / k)
+    sharp = np.float32(sharpness / math.sqrt(k))
     sides = sharp * np.concatenate([left[half] for half in halves])
     predicted = (sides @ codes.T).reshape(len(halves), m, m)
     weights = np.array([shares[half] / m for half in halves], np.float32)[:, None]
@@ -45,14 +44,14 @@ def divergence(
         float(share[0]) * float(np.vdot(target, scores))
         for share, scores in zip(weights.max(axis=1, keepdims=True), predicted, strict=True)
     )
-    # The scores lie between -temperature and temperature, so that no other maximum is needed.
-    predicted -= np.float32(temperature)
+    predicted[:, np.arange(m), np.arange(m)] = -np.inf
+    highest = predicted.max(axis=2)
+    predicted -= highest[:, :, None]
     np.exp(predicted, out=predicted)
-    predicted[:, np.arange(m), np.arange(m)] = 0
     sums = predicted.sum(axis=2)
     known = target[target > 0]
     entropy = -float(np.vdot(known, np.log(known))) / m
-    value = float(np.vdot(weights, np.log(sums) + np.float32(temperature))) - found - entropy
+    value = float(np.vdot(weights, np.log(sums) + highest)) - found - entropy
     predicted /= sums[:, :, None]
     predicted -= target
     predicted *= weights[:, :, None]
@@ -72,15 +71,15 @@ def divergence(
 def over_lengths(
     logits: NDArray[np.float32],
     target: NDArray[np.float32],
-    temperature: float,
+    sharpness: float,
     asymmetric: float,
     lengths: Sequence[int],
 ) -> tuple[float, NDArray[np.float32]]:
     """The mean of :func:`divergence` over the whole code and its first ``lengths`` bits."""
-    value, gradient = divergence(logits, target, temperature, asymmetric)
+    value, gradient = divergence(logits, target, sharpness, asymmetric)
     for k in lengths:
         part = np.ascontiguousarray(logits[:, :k])
-        more, moved = divergence(part, target, temperature, asymmetric)
+        more, moved = divergence(part, target, sharpness, asymmetric)
         value += more
         gradient[:, :k] += moved
     count = 1 + len(lengths)

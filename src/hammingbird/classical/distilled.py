@@ -33,8 +33,6 @@ PASSES, FEWEST, MOST = 16, 500, 2500
 """Times over the rows, and the least and the most steps that this may take."""
 COMPANY = 8
 """Rows of a batch that stand together: one, and neighbours of it."""
-HOTTEST = 40.0
-"""Temperature up to which no exponential leaves single precision."""
 
 
 class DistilledHash(LinearHasher):
@@ -53,8 +51,9 @@ class DistilledHash(LinearHasher):
     ----------
     bandwidth
         Sharpness of the target, relative to the median squared distance of the tenth neighbours.
-    temperature
-        Sharpness of the codes' softmax.
+    sharpness
+        Of the codes' softmax: scores are ``sharpness * <h_i, h_j> / sqrt(n_bits)``, so that those
+        of unrelated codes spread equally at every length.
     asymmetric
         Share, in [0, 1], of a second prediction in which a row keeps its logits, as a query does in
         asymmetric search.
@@ -80,7 +79,7 @@ class DistilledHash(LinearHasher):
         n_bits: int = 64,
         *,
         bandwidth: float = 0.1,
-        temperature: float = 12.0,
+        sharpness: float = 1.75,
         asymmetric: float = 0.5,
         n_neighbors: int = 50,
         prefixes: Sequence[int] | None = None,
@@ -93,7 +92,7 @@ class DistilledHash(LinearHasher):
     ) -> None:
         self.n_bits = n_bits
         self.bandwidth = bandwidth
-        self.temperature = temperature
+        self.sharpness = sharpness
         self.asymmetric = asymmetric
         self.n_neighbors = n_neighbors
         self.prefixes = prefixes
@@ -151,13 +150,9 @@ class DistilledHash(LinearHasher):
                 continue
             if not isinstance(value, int) or value < least:
                 raise InputError(f"{name} must be a whole number of at least {least}, got {value}")
-        for name in ("bandwidth", "learning_rate"):
+        for name in ("bandwidth", "sharpness", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
-        if not 0 < self.temperature <= HOTTEST:
-            raise InputError(
-                f"temperature must be above 0 and at most {HOTTEST:.0f}, got {self.temperature}"
-            )
         if not 0 <= self.asymmetric <= 1:
             raise InputError(f"asymmetric must be in [0, 1], got {self.asymmetric}")
         bad = [k for k in self.prefixes or () if not 1 <= k < self.n_bits_]
@@ -192,7 +187,7 @@ class DistilledHash(LinearHasher):
                 found[step], gradient = over_lengths(
                     x @ weights + bias,
                     targets.within(rows),
-                    self.temperature,
+                    self.sharpness,
                     self.asymmetric,
                     self.prefixes or (),
                 )

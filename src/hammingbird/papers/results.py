@@ -168,6 +168,18 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
             OWN, "table", "rules:by_rules", "one set of codes by all repositories' rules",
             f"{_CIFAR}; TMC2007", "cifar-1; a label in common", 5,
         ),
+        "shallow-banking77": Result(
+            OWN, "table", "shallow:BANKING77", "supervised methods, 77 classes",
+            "Banking77", _LABEL, 60,
+        ),
+        "shallow-cifar10": Result(
+            OWN, "table", "shallow:CIFAR_1", "supervised methods, 10 classes, few labels",
+            _CIFAR, "cifar-1", 40,
+        ),
+        "shallow-tmc2007": Result(
+            OWN, "table", "shallow:TMC2007", "supervised methods, label sets",
+            "TMC2007", "a label in common", 60,
+        ),
         "distilled": Result(
             OWN, "table", "distilled:neighbors_kept", "DistilledHash beside ITQ",
             "Banking77, MNIST, SIFT, words", _NEAR, 60,

@@ -82,6 +82,13 @@ def banking77() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return train, test
 
 
+def banking77_labels() -> Parts:
+    """Return the same questions with their 77 intents: the training part is searched."""
+    train, query = (load(data_file(f"banking77/banking77_{p}.npz")) for p in ("train", "test"))
+    train = replace(train, name="banking77")
+    return train, query, train
+
+
 def cifar_1_features() -> Parts:
     """Return CIFAR-10's features by the protocol cifar-1."""
     return _cifar_features(cifar_1, "cifar-1")

@@ -101,6 +101,7 @@ class Table:
                     (f"claimed: {self.claimed_on}", "claimed"),
                     (f"found: {train.name}", "found"),
                 )
+                if any(record[key] is not None for record in records)
             ]
             save_panels(out / f"{self.name}.svg", panels)
         return content
@@ -153,10 +154,12 @@ class Table:
 
 
 def as_markdown(content: Mapping[str, Any]) -> str:
-    """Write what a table found, with claimed and found figures side by side."""
+    """Write what a table found, beside what is claimed where anything is."""
     records = content["records"]
     lengths = list(dict.fromkeys(r["bits"] for r in records))
-    header = [text for bits in lengths for text in (f"{bits} bits: claimed", "found")]
+    claims = any(r["claimed"] is not None for r in records)
+    words = ("{} bits: claimed", "found") if claims else ("{} bits",)
+    header = [word.format(bits) for bits in lengths for word in words]
     rows = []
     for label in dict.fromkeys(r["row"] for r in records):
         cells = [
@@ -164,12 +167,12 @@ def as_markdown(content: Mapping[str, Any]) -> str:
             for r in records
             if r["row"] == label
             for text in (
-                _short(r["claimed"]),
+                *([_short(r["claimed"])] if claims else []),
                 _short(r["found"]) + (f" ± {_short(r['std'])}" if r["seeds"] > 1 else ""),
             )
         ]
         rows.append([label, *cells])
-    if any(r["claimed"] is not None for r in records):
+    if claims:
         taus = [text for tau in content["kendall tau"].values() for text in ("", f"{tau:+.2f}")]
         rows.append(["Kendall's tau", *taus])
     return markdown.table(["", *header], rows)

@@ -31,7 +31,7 @@ class DeepDistilledHash(BitScalable):
 
     Parameters
     ----------
-    bandwidth, temperature, asymmetric
+    bandwidth, sharpness, asymmetric
         See :class:`~hammingbird.deep.objectives.distillation.NeighborDistillation`.
     n_neighbors
         How many neighbours of a row its company in a batch is drawn from.
@@ -57,7 +57,7 @@ class DeepDistilledHash(BitScalable):
         n_bits: int = 64,
         *,
         bandwidth: float = 0.1,
-        temperature: float = 12.0,
+        sharpness: float = 1.75,
         asymmetric: float = 0.5,
         n_neighbors: int = 20,
         max_rows: int = 50_000,
@@ -66,7 +66,7 @@ class DeepDistilledHash(BitScalable):
     ) -> None:
         super().__init__(n_bits, **training)
         self.bandwidth = bandwidth
-        self.temperature = temperature
+        self.sharpness = sharpness
         self.asymmetric = asymmetric
         self.n_neighbors = n_neighbors
         self.max_rows = max_rows
@@ -87,7 +87,7 @@ class DeepDistilledHash(BitScalable):
 
     def _parts(self) -> tuple[Objective, Relaxation]:
         objective: Objective = NeighborDistillation(
-            self.bandwidth, self.temperature, reach=self._reach, asymmetric=self.asymmetric
+            self.bandwidth, self.sharpness, reach=self._reach, asymmetric=self.asymmetric
         )
         if self.prefixes:
             objective = Prefixes(objective, self.prefixes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -19,15 +21,15 @@ class NeighborDistillation(Objective):
     """Cross-entropy from the float vectors' neighbours to the codes' neighbours within the batch.
 
     For every row, the target is the softmax of ``-|x_i - x_j|^2 / (bandwidth * reach)`` over the
-    other rows, and the prediction the softmax of ``temperature * <h_i, h_j> / n_bits``. Less
+    other rows, and the prediction the softmax of ``sharpness * <h_i, h_j> / sqrt(n_bits)``. Less
     the target's own entropy, so that 0 is perfect. A mean over rows.
 
     Parameters
     ----------
     bandwidth
         Sharpness of the target; flat targets, from 0.3 on, are refused.
-    temperature
-        Sharpness of the codes' softmax.
+    sharpness
+        Of the codes' softmax; scores of unrelated codes spread equally at every length.
     reach
         Squared distance of a near neighbour: the median one of the tenth neighbours. None takes the
         median distance of the nearest rows within each batch.
@@ -39,7 +41,7 @@ class NeighborDistillation(Objective):
     def __init__(
         self,
         bandwidth: float = 0.1,
-        temperature: float = 12.0,
+        sharpness: float = 1.75,
         *,
         reach: float | None = None,
         asymmetric: float = 0.0,
@@ -50,9 +52,9 @@ class NeighborDistillation(Objective):
                 f"bandwidth must be above 0 and below {FLAT}, got {bandwidth}: a flatter target "
                 "does not tell neighbours from the rest, and all codes fall into one"
             )
-        if temperature <= 0 or not 0 <= asymmetric <= 1:
-            raise InputError("temperature must be positive and asymmetric in [0, 1]")
-        self.bandwidth, self.temperature = bandwidth, temperature
+        if sharpness <= 0 or not 0 <= asymmetric <= 1:
+            raise InputError("sharpness must be positive and asymmetric in [0, 1]")
+        self.bandwidth, self.sharpness = bandwidth, sharpness
         self.reach, self.asymmetric = reach, asymmetric
 
     def forward(self, batch: Batch) -> Tensor:
@@ -80,7 +82,7 @@ class NeighborDistillation(Objective):
         return target
 
     def _divergence(self, target: Tensor, left: Tensor, right: Tensor, own: Tensor) -> Tensor:
-        scores = self.temperature / right.shape[1] * left @ right.T
+        scores = self.sharpness / math.sqrt(right.shape[1]) * left @ right.T
         predicted = scores.masked_fill(own, torch.finfo(scores.dtype).min).log_softmax(dim=1)
         entropy = torch.special.entr(target).sum(dim=1)
         crossed = -(target * predicted.masked_fill(own, 0.0)).sum(dim=1)
@@ -100,7 +102,7 @@ def _refuse_flat(target: Tensor) -> None:
 
 
 def _unit(logits: Tensor) -> Tensor:
-    """Scale each row to the norm of a code, so that both predictions have one temperature."""
+    """Scale each row to the norm of a code, so that both predictions are equally sharp."""
     norm = logits.square().sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
     size: float = logits.shape[1] ** 0.5
     return size * logits / norm
