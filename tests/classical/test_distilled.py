@@ -36,7 +36,11 @@ def slow(left, right, target, sharpness):
     m, k = left.shape
     total = 0.0
     for i in np.flatnonzero(target.any(axis=1)):
-        scores = {j: sharpness / math.sqrt(k) * float(left[i] @ right[j]) for j in range(m) if j != i}
+        scores = {
+            j: max(sharpness * math.sqrt(k), 12) / k * float(left[i] @ right[j])
+            for j in range(m)
+            if j != i
+        }
         rest = math.log(sum(math.exp(s) for s in scores.values()))
         for j, score in scores.items():
             t = float(target[i, j])
@@ -48,12 +52,13 @@ def unit(u):
     return u * math.sqrt(u.shape[1]) / np.linalg.norm(u, axis=1, keepdims=True)
 
 
+@pytest.mark.parametrize("sharpness", [1.75, 8.0, 40.0])
 @pytest.mark.parametrize("asymmetric", [0.0, 0.3, 1.0])
-def test_the_value_is_the_formula(asymmetric):
+def test_the_value_is_the_formula(asymmetric, sharpness):
     u, target = made_batch()
     h = np.where(u >= 0, 1.0, -1.0)
-    sides = slow(h, h, target, 8.0), slow(unit(u.astype(float)), h, target, 8.0)
-    value, _ = divergence(u, target, 8.0, asymmetric)
+    sides = slow(h, h, target, sharpness), slow(unit(u.astype(float)), h, target, sharpness)
+    value, _ = divergence(u, target, sharpness, asymmetric)
     assert value == pytest.approx((1 - asymmetric) * sides[0] + asymmetric * sides[1], rel=1e-5)
 
 

@@ -341,7 +341,9 @@ class TestNeighborDistillation:
             target = [
                 math.exp(-float(((X[i] - X[j]) ** 2).sum()) / (bandwidth * reach)) for j in others
             ]
-            predicted = [math.exp(sharpness / math.sqrt(k) * float(u[i] @ u[j])) for j in others]
+            predicted = [
+                math.exp(max(sharpness * math.sqrt(k), 12) / k * float(u[i] @ u[j])) for j in others
+            ]
             for t, p in zip(target, predicted, strict=True):
                 t, p = t / sum(target), p / sum(predicted)
                 total += t * math.log(t / p) if t > 0 else 0.0

@@ -13,6 +13,8 @@ BLOCK = 1 << 22
 GROUP = 16
 """Distances of which the smallest stands for all, until it is known which groups matter."""
 TINY = np.float32(1e-24)
+LOWEST = 12.0
+"""Of a softmax's temperature: with less, few bits cannot rank a neighbour above a whole batch."""
 
 
 def divergence(
@@ -25,9 +27,10 @@ def divergence(
 
     ``target`` [m, m] says for each row which others are near: it sums to 1 and is 0 on the diagonal
     (a row of zeros does not count). The prediction is the softmax of
-    ``sharpness * <h_i, h_j> / sqrt(k)`` over the other rows, with the signs h of the logits; for
-    the share ``asymmetric`` of the loss, row i keeps its logits, scaled to the norm of a code. The
-    gradient passes signs straight through where a logit is within -1 and 1.
+    ``temperature * <h_i, h_j> / k`` over the other rows, with the signs h of the logits and
+    ``max(sharpness * sqrt(k), 12)`` for the temperature: scores of unrelated codes spread equally
+    at every length. For the share ``asymmetric`` of the loss, row i keeps its logits, scaled to the
+    norm of a code. The gradient passes signs straight through where a logit is within -1 and 1.
     """
     m, k = logits.shape
     codes = np.where(logits >= 0, np.float32(1), np.float32(-1))
@@ -35,7 +38,7 @@ def divergence(
     unit = logits / norm
     shares, left = [1 - asymmetric, asymmetric], [codes, np.float32(math.sqrt(k)) * unit]
     halves = [half for half in (0, 1) if shares[half]]
-    sharp = np.float32(sharpness / math.sqrt(k))
+    sharp = np.float32(max(sharpness * math.sqrt(k), LOWEST) / k)
     sides = sharp * np.concatenate([left[half] for half in halves])
     predicted = (sides @ codes.T).reshape(len(halves), m, m)
     weights = np.array([shares[half] / m for half in halves], np.float32)[:, None]

@@ -52,8 +52,7 @@ class DistilledHash(LinearHasher):
     bandwidth
         Sharpness of the target, relative to the median squared distance of the tenth neighbours.
     sharpness
-        Of the codes' softmax: scores are ``sharpness * <h_i, h_j> / sqrt(n_bits)``, so that those
-        of unrelated codes spread equally at every length.
+        Of the codes' softmax, whose temperature is ``sharpness * sqrt(n_bits)``, and at least 12.
     asymmetric
         Share, in [0, 1], of a second prediction in which a row keeps its logits, as a query does in
         asymmetric search.

@@ -1,4 +1,4 @@
-"""Supervised methods beside each other on three sets, with and without a network: our own tables."""
+"""Supervised methods beside each other on three sets, with and without a network."""
 
 from __future__ import annotations
 

@@ -13,6 +13,9 @@ from hammingbird.errors import InputError
 FLAT = 0.3
 """A bandwidth from which on targets are so flat that all codes fall into one."""
 
+LOWEST = 12.0
+"""Of the codes' temperature."""
+
 USUAL = 64
 """Rows from which on a batch is judged."""
 
@@ -21,15 +24,17 @@ class NeighborDistillation(Objective):
     """Cross-entropy from the float vectors' neighbours to the codes' neighbours within the batch.
 
     For every row, the target is the softmax of ``-|x_i - x_j|^2 / (bandwidth * reach)`` over the
-    other rows, and the prediction the softmax of ``sharpness * <h_i, h_j> / sqrt(n_bits)``. Less
-    the target's own entropy, so that 0 is perfect. A mean over rows.
+    other rows, and the prediction the softmax of ``temperature * <h_i, h_j> / n_bits``, with
+    ``max(sharpness * sqrt(n_bits), 12)`` for the temperature: scores of unrelated codes spread
+    equally at every length, and few bits can still rank a neighbour above a batch. Less the
+    target's own entropy, so that 0 is perfect. A mean over rows.
 
     Parameters
     ----------
     bandwidth
         Sharpness of the target; flat targets, from 0.3 on, are refused.
     sharpness
-        Of the codes' softmax; scores of unrelated codes spread equally at every length.
+        Of the codes' softmax.
     reach
         Squared distance of a near neighbour: the median one of the tenth neighbours. None takes the
         median distance of the nearest rows within each batch.
@@ -82,7 +87,8 @@ class NeighborDistillation(Objective):
         return target
 
     def _divergence(self, target: Tensor, left: Tensor, right: Tensor, own: Tensor) -> Tensor:
-        scores = self.sharpness / math.sqrt(right.shape[1]) * left @ right.T
+        k = right.shape[1]
+        scores = max(self.sharpness * math.sqrt(k), LOWEST) / k * left @ right.T
         predicted = scores.masked_fill(own, torch.finfo(scores.dtype).min).log_softmax(dim=1)
         entropy = torch.special.entr(target).sum(dim=1)
         crossed = -(target * predicted.masked_fill(own, 0.0)).sum(dim=1)
