@@ -67,6 +67,12 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 ImageSize = Annotated[
     int | None, typer.Option(help="Resize images to this many pixels a side.", show_default=False)
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="folders: the subfolders of a folder of images are its labels.", show_default=False
+    ),
+]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", help="NAME=VALUE, a parameter of the method.", show_default=False),

@@ -142,7 +142,7 @@ def make_describer(model: str | os.PathLike[str] | None = None) -> Describer:
         return Describer(name, square, descriptor.N_BITS, descriptor.describe)
     hasher = catalog.load(model)
     shape = tuple(getattr(hasher, "input_shape_", ()))
-    frame = frame_of(hasher.n_features_in_, shape)
+    frame = frame_of(hasher)
     wanted = shape if len(shape) == 3 else (hasher.n_features_in_,)
     return Describer(
         catalog.stamp(model)["fingerprint"],

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hammingbird.codes import Codes
-from hammingbird.datasets.images import ENDINGS, Picture, opened
+from hammingbird.datasets.images import Picture, opened, pictures_below
 from hammingbird.errors import FileError, HammingbirdError
 
 if TYPE_CHECKING:
@@ -66,20 +66,6 @@ class Describer:
     describe: Describe
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Every picture below a folder, by name; hidden files and folders are left out."""
-    if not folder.is_dir():
-        raise FileError(f"{folder} is not a folder")
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(place, name)
-            if not name.startswith(".") and path.suffix.lower() in ENDINGS:
-                found.append(path)
-    return [path for path in found if path.is_file() and not path.is_symlink()]
-
-
 def read_folder(folder: Path, describer: Describer, memory: Path) -> Read:
     """Describe every picture of a folder.
 
@@ -87,7 +73,9 @@ def read_folder(folder: Path, describer: Describer, memory: Path) -> Read:
     goes on and a later one reads only what is new. A file is known again by its size, the time of
     its last change, and its first and last bytes: moving or renaming it changes nothing.
     """
-    paths = pictures_in(folder)
+    if not folder.is_dir():
+        raise FileError(f"{folder} is not a folder")
+    paths = pictures_below(folder, links=False)
     files, codes, mirrored, errors = [], [], [], {}
     with closing(_Memory(memory, describer.name)) as known, ThreadPoolExecutor() as pool:
         progress = tqdm(total=len(paths), desc="read", unit="picture", disable=None, leave=False)
