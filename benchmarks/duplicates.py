@@ -27,7 +27,7 @@ from PIL import Image
 
 from hammingbird.images.calibration import calibrate
 from hammingbird.images.copies import COPIES
-from hammingbird.images.dedup import make_describer
+from hammingbird.images.describers import make_describer
 from hammingbird.images.groups import Pairs, near_pairs
 from hammingbird.images.reading import read_folder
 

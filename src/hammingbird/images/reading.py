@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,16 @@ class File:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A picture beside another one, ``distance`` bits from it, or from its mirror image."""
+
+    file: File
+    name: str
+    distance: int
+    mirrored: bool
+
+
+@dataclass(frozen=True)
 class Read:
     """What a folder holds; ``errors`` names what is no picture."""
 
@@ -58,12 +68,16 @@ class Read:
 
 @dataclass(frozen=True)
 class Describer:
-    """What makes codes of pictures, uint8 [n, *frame]; ``name`` changes when they would change."""
+    """What makes codes of pictures, uint8 [n, *frame]; ``name`` changes when they would change.
+
+    ``made_by`` is what a file of codes says of it.
+    """
 
     name: str
     frame: tuple[int, ...]
     n_bits: int
     describe: Describe
+    made_by: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_folder(folder: Path, describer: Describer, memory: Path) -> Read:
@@ -220,11 +234,27 @@ def _describe(
     return rows
 
 
+def read_picture(path: Path, frame: tuple[int, ...]) -> tuple[File, NDArray[np.uint8]]:
+    """What a file is, and its pixels [*frame]."""
+    with opened(path.parent, Picture(path.name, path)) as image:
+        file = _file(path, image)  # before it is reduced
+        return file, reduced(rgb(image, 2 * max(frame[:2])), frame)
+
+
+def look_at(path: Path) -> File:
+    """What a file is, by its header."""
+    with opened(path.parent, Picture(path.name, path)) as image:
+        return _file(path, image)
+
+
+def _file(path: Path, image: Image) -> File:
+    return File(path, path.stat().st_size, image.width, image.height, _date(image, path))
+
+
 def _decode(path: Path, frame: tuple[int, ...]) -> tuple[_Row, NDArray[np.uint8] | None]:
     try:
-        with opened(path.parent, Picture(path.name, path)) as image:
-            row = _Row("", image.width, image.height, _date(image, path))  # before it is reduced
-            return row, reduced(rgb(image, 2 * max(frame[:2])), frame)
+        file, pixels = read_picture(path, frame)
+        return _Row("", file.width, file.height, file.date), pixels
     except HammingbirdError as error:
         return _Row(str(error).removeprefix(f"{path.parent}: ")), None
 
