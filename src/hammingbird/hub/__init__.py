@@ -1,6 +1,7 @@
-"""Hashers in other people's places: a repository of Hugging Face, ann-benchmarks.
+"""Hashers in other people's places: a repository of Hugging Face, sentence-transformers, MTEB.
 
-What needs torch (sentence-transformers, MTEB) is in ``hammingbird.deep``.
+And ann-benchmarks. What hands over to libraries made of torch, ``sentences`` and ``mteb``, imports
+it, so nothing here imports these two.
 """
 
 from hammingbird.hub.repository import write_repository

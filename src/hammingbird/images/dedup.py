@@ -7,19 +7,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hammingbird.codes import paired_distances
 from hammingbird.errors import FileError, InputError
 from hammingbird.images.calibration import Calibration, calibrate
-from hammingbird.images.describers import make_describer
+from hammingbird.images.describers import Features, make_describer
 from hammingbird.images.groups import Group, groups_of, near_pairs
 from hammingbird.images.moving import move_away
 from hammingbird.images.reading import Member, Read, read_folder
 from hammingbird.storage import replacing, write_json
-
-if TYPE_CHECKING:
-    from hammingbird.deep.features import Features
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,21 @@ from hammingbird.errors import InputError, MissingExtraError
 from hammingbird.images import descriptor
 from hammingbird.images.reading import Describer
 
-if TYPE_CHECKING:
-    from hammingbird.deep.features import Features
-
 FEATURE_BITS = 256
+
+
+class Features(Protocol):
+    """What makes features of pictures, such as :class:`hammingbird.deep.features.Features`."""
+
+    side: int
+    """Pixels a side of the pictures."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when features would."""
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features [n, f] of pictures [n, side, side, 3]."""
 
 
 def make_describer(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from hammingbird import kernels
 from hammingbird.codes import Codes
 from hammingbird.errors import FileError, HammingbirdError, InputError
 from hammingbird.images.calibration import calibrate
-from hammingbird.images.describers import make_describer
+from hammingbird.images.describers import Features, make_describer
 from hammingbird.images.reading import (
     Describer,
     File,
@@ -25,9 +25,6 @@ from hammingbird.images.reading import (
     read_picture,
 )
 from hammingbird.storage import read_codes, write_codes
-
-if TYPE_CHECKING:
-    from hammingbird.deep.features import Features
 
 MAKE = "make one with: hammingbird index FOLDER --out NAME.npy"
 

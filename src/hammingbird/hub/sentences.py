@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hammingbird import codes
+from hammingbird import catalog, codes
 from hammingbird.errors import FileError, MissingExtraError
 from hammingbird.estimator import check_is_fitted
 from hammingbird.hasher import Hasher
@@ -62,11 +62,9 @@ class HashLayer(nn.Module):
         cls, model_name_or_path: str | os.PathLike[str], subfolder: str = "", **options: Any
     ) -> HashLayer:
         """Load what :meth:`save` wrote: from a folder, or from a repository of the hub."""
-        from hammingbird import load
-
         here = Path(model_name_or_path, subfolder, FOLDER)
         if here.is_dir():
-            return cls(load(here))
+            return cls(catalog.load(here))
         try:
             from sentence_transformers.util import load_dir_path
         except ImportError as error:
@@ -81,4 +79,4 @@ class HashLayer(nn.Module):
             raise FileError(
                 f"{model_name_or_path} has no {subfolder}/{FOLDER}: save the model again"
             )
-        return cls(load(found))
+        return cls(catalog.load(found))

@@ -12,9 +12,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import hammingbird as hb
-from hammingbird.deep.mteb import HashedEncoder
-from hammingbird.deep.sentences import HashLayer
 from hammingbird.errors import HammingbirdError, InputError
+from hammingbird.hub.mteb import HashedEncoder
+from hammingbird.hub.sentences import HashLayer
 
 pytestmark = pytest.mark.deep
 SENTENCES = ["a red bird", "a bird, red", "the price of wheat", "wheat is dear", "snow"]
