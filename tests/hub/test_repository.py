@@ -68,9 +68,9 @@ def test_the_row_must_be_of_the_model(made):
     run("fit", "itq", "--train", "a|b.npz", "--bits", 12, "--out", "other")
     with pytest.raises(InputError, match="no row of a ITQ of 12 bits .*itq, 8 bits.*--method"):
         write_repository("other", "run", "out")
-    with pytest.raises(InputError, match="no row"):
-        write_repository("model", "run", "out", method="nothing")
-    assert write_repository("model", "run", "out", method="lsh").name == "out"
+    with pytest.raises(InputError, match="the model is a ITQ, and 'lsh' is none"):
+        write_repository("model", "run", "out", method="lsh")
+    assert write_repository("model", "run", "out", method="itq").name == "out"
     with pytest.raises(FileError, match="exists"):
         write_repository("model", "run", "out")
     write_repository("model", "run", "out", overwrite=True)

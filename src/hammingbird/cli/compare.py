@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -103,7 +103,7 @@ def compare(
     from hammingbird.comparison.run import compare as run
     from hammingbird.datasets import load
 
-    how = {"image_size": image_size, "labels": cast("Any", labels)}
+    how: dict[str, Any] = {"image_size": image_size, "labels": labels}
     results = run(
         load(train, **how),
         None if query is None else load(query, part="query", **how),

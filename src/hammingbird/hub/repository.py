@@ -58,8 +58,10 @@ def own_row(manifest: Manifest, rows: Sequence[Row], method: str | None) -> Row:
     """The row of the run that measures such a hasher as was saved."""
     n_bits, kind = manifest["n_bits"], manifest["class"]
     known = catalog.methods().values()
-    of_class = {known.name for known in known if known.path.endswith(f":{kind}")}
-    names = {method} if method is not None else of_class
+    of_class = {one.name for one in known if one.path.endswith(f":{kind}")}
+    if method is not None and of_class and method not in of_class:
+        raise InputError(f"the model is a {kind}, and {method!r} is none: leave --method out")
+    names = of_class if method is None else {method}
     found = [row for row in rows if row.method in names and row.bits == n_bits]
     if len(found) == 1:
         return found[0]

@@ -81,6 +81,8 @@ def index_folder(
     pictures enough, the radius of duplicates is measured too and kept with the codes.
     """
     folder, out = Path(folder), Path(out)
+    if out.suffix != ".npy":
+        raise InputError(f"codes are written as .npy, got {out.name}: name it {out.name}.npy")
     if out.exists() and not overwrite:
         raise FileError(f"{out} exists already: choose another name, or overwrite it")
     describer = make_describer(model, features)
