@@ -8,7 +8,8 @@ both come from one picture. Precision is over all pairs of originals, copies, re
 recompressed files; recall is the share of originals that are joined with their copy of a kind.
 The radius of dedup is the one that it measures itself, without knowing what is a copy; the usual
 radius of the others is 10 of 64 bits, and the best is the largest at a precision of .99, which
-knows the answers.
+knows the answers. With --features SPEC only bits of a network's features are measured, as
+hammingbird dedup --features makes them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from PIL import Image
 
 from hammingbird.images.calibration import calibrate
 from hammingbird.images.copies import COPIES
-from hammingbird.images.dedup import make_describer
+from hammingbird.images.describers import make_describer
 from hammingbird.images.groups import Pairs, near_pairs
 from hammingbird.images.reading import read_folder
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--features")
     arguments = parser.parse_args()
     heads = ["pictures", "method", "radius", "precision", *KINDS]
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
@@ -52,7 +54,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(os.environ["HAMMINGBIRD_DATA"]) / file
             write(path, column, Path(folder), arguments)
-            compare(name, Path(folder))
+            compare(name, Path(folder), arguments.features)
 
 
 def write(file: Path, column: str, folder: Path, arguments: argparse.Namespace) -> None:
@@ -69,8 +71,8 @@ def write(file: Path, column: str, folder: Path, arguments: argparse.Namespace) 
                 copy(picture).save(folder / f"{i} {kind}.png")
 
 
-def compare(name: str, folder: Path) -> None:
-    describer = make_describer()
+def compare(name: str, folder: Path, features: str | None) -> None:
+    describer = make_describer(features=features)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as memory:
         read = read_folder(folder, describer, Path(memory) / "memory")
@@ -102,9 +104,10 @@ def compare(name: str, folder: Path) -> None:
         return max(r for r in range(most + 1) if figures(pairs, r)[0] >= PRECISION)
 
     pairs = near_pairs(read.codes, read.mirrored, 90)
-    show("dedup, measured", pairs, found.radius)
-    show("dedup, best", pairs, best(pairs, 90))
-    for hashed in (imagehash.phash, imagehash.dhash):
+    method = "dedup" if features is None else "features"
+    show(f"{method}, measured", pairs, found.radius)
+    show(f"{method}, best", pairs, best(pairs, 90))
+    for hashed in (imagehash.phash, imagehash.dhash) if features is None else ():
         pictures = (Image.open(file.path) for file in read.files)
         codes = np.packbits(np.stack([hashed(p).hash.ravel() for p in pictures]), axis=1)
         pairs = near_pairs(codes, codes, 16)  # they know no mirror images

@@ -56,6 +56,9 @@ class Hasher(Estimator, ABC):
     output: Output = "packed"
     """What ``transform`` gives; a method that takes it in its constructor lets it be set."""
 
+    frame_: list[int]
+    """What :attr:`frame` returns, where somebody set it after the fit."""
+
     takes_images: ClassVar[bool] = False
     """Whether ``fit`` wants images [n, h, w] or [n, h, w, c] as they are, not as vectors."""
 
@@ -76,6 +79,7 @@ class Hasher(Estimator, ABC):
 
         Raises :class:`InputError` if what was learned, or the scores it gives, are not finite.
         """
+        self.__dict__.pop("frame_", None)
         X, reach = self._validated(X, first=True)
         with _naming(reach):
             self._fit(X, y)
@@ -83,6 +87,22 @@ class Hasher(Estimator, ABC):
         for name, array in self._get_state()[0].items():
             setattr(self, name, array)  # in C order, as a loaded one: BLAS rounds by memory order
         return self
+
+    @property
+    def frame(self) -> tuple[int, ...] | None:
+        """Height and width, and 3 if coloured, of the pictures it was learned from; else None.
+
+        A network knows by itself; others when ``frame_`` was set, as the command ``fit`` does.
+        """
+        shape = getattr(self, "frame_", getattr(self, "input_shape_", None))
+        whole = isinstance(shape, list) and all(type(size) is int and size > 0 for size in shape)
+        if (
+            not whole
+            or len(shape) not in (2, 3)
+            or np.prod(shape, dtype=object) != self.n_features_in_
+        ):
+            return None
+        return tuple(shape[:2] if shape[2:] == [1] else shape)
 
     def project(self, X: ArrayLike) -> NDArray[np.floating]:
         """Return the real scores [n, n_bits] whose signs are the bits."""

@@ -111,6 +111,8 @@ class Linear(LinearHasher):
             linear = cls.of_network(arrays)
             if names := manifest["state"].get("feature_names_in_"):
                 linear.feature_names_in_ = np.asarray(names, object)
+            if frame := manifest["state"].get("frame_"):
+                linear.frame_ = frame
         except Exception as error:
             raise FileError(f"{folder} is not a readable hasher: {error}") from error
         return linear

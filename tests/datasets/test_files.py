@@ -64,5 +64,5 @@ def test_a_stream_takes_memory_for_one_block(tmp_path, ending):
 
 def test_blocks_of_wide_rows_are_smaller(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.zeros((10, 4)))
-    monkeypatch.setattr("hammingbird.datasets.files.BLOCK_NUMBERS", 13)
+    monkeypatch.setattr("hammingbird.datasets.source.BLOCK_NUMBERS", 13)
     assert [len(block) for block in stream(tmp_path / "x.npy")] == [3, 3, 3, 1]

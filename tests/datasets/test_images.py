@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hammingbird.datasets import load, shape, stream
-from hammingbird.errors import FileError, MissingExtraError
+from hammingbird.errors import FileError, InputError, MissingExtraError
 
 Image = pytest.importorskip("PIL.Image")
 rng = np.random.default_rng(0)
@@ -30,9 +30,13 @@ def test_class_folders(tmp_path):
     save(tmp_path / ".hidden" / "1.png", pixels(9, 9))
     (tmp_path / "empty").mkdir()
     (tmp_path / "wren" / "notes.txt").write_text("no image")
-    dataset = load(tmp_path)
+    assert load(tmp_path).y is load(tmp_path).classes is None
+    dataset = load(tmp_path, labels="folders")
     assert np.array_equal(dataset.images, expected)
     assert np.shares_memory(dataset.X, dataset.images)
+    assert dataset.names.tolist() == ["bee/1.png", "bee/2.png", "wren/1.png", "wren/2.png"]
+    assert dataset.frame == (4, 5, 3)
+    assert dataset.take(slice(2, 4)).names.tolist() == ["wren/1.png", "wren/2.png"]
     assert dataset.y.tolist() == [0, 0, 1, 1]
     assert dataset.classes.tolist() == ["bee", "wren"]
     assert shape(tmp_path) == (4, 60)
@@ -47,6 +51,7 @@ def test_a_flat_folder_has_no_labels(tmp_path):
     assert np.array_equal(dataset.images, expected)
     assert dataset.y is dataset.classes is None
     assert dataset.name == tmp_path.name
+    assert dataset.names[:2].tolist() == ["000.PNG", "001.PNG"]
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "jpeg", "webp", "bmp"])
@@ -88,14 +93,41 @@ def test_deep_pixels_are_refused(tmp_path):
         load(tmp_path)
 
 
+def test_a_frame_is_what_pictures_are_read_as(tmp_path):
+    grey = save(tmp_path / "a.png", pixels(6, 6))
+    save(tmp_path / "b.png", pixels(9, 7, 3))
+    assert load(tmp_path, frame=(5, 4, 3)).images.shape == (2, 5, 4, 3)
+    small = load(tmp_path, frame=(6, 6)).images
+    assert small.shape == (2, 6, 6)
+    assert np.array_equal(small[0], grey)
+    assert load(tmp_path, image_size=3, frame=(6, 6)).images.shape == (2, 3, 3, 3)
+    np.save(tmp_path / "x.npy", np.zeros((2, 5)))
+    assert load(tmp_path / "x.npy", frame=(6, 6)).X.shape == (2, 5)
+
+
+def test_links_are_followed_once(tmp_path):
+    save(tmp_path / "real" / "a.png", pixels(4, 4))
+    (tmp_path / "pictures" / "deep").mkdir(parents=True)
+    (tmp_path / "pictures" / "bee").symlink_to(tmp_path / "real")
+    (tmp_path / "pictures" / "deep" / "around").symlink_to(tmp_path / "pictures")
+    save(tmp_path / "pictures" / "deep" / ".hidden" / "b.png", pixels(4, 4))
+    assert load(tmp_path / "pictures").names.tolist() == ["bee/a.png"]
+
+
 def test_folders_without_images_or_with_two_kinds(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(FileError, match=f"{tmp_path.name} is a folder without images"):
         load(tmp_path)
     save(tmp_path / "a.png", pixels(4, 4))
     save(tmp_path / "class" / "a.png", pixels(4, 4))
-    with pytest.raises(FileError, match="both beside and inside its subfolders"):
-        load(tmp_path)
+    assert load(tmp_path).names.tolist() == ["a.png", "class/a.png"]
+    with pytest.raises(FileError, match=r"a\.png lies in no subfolder, which would be its label"):
+        load(tmp_path, labels="folders")
+    np.save(tmp_path / "x.npy", np.zeros((2, 2)))
+    with pytest.raises(InputError, match="no folder of images"):
+        load(tmp_path / "x.npy", labels="folders")
+    with pytest.raises(InputError, match="labels must be 'folders'"):
+        load(tmp_path, labels="names")
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])

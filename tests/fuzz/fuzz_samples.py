@@ -53,7 +53,13 @@ def samples() -> list[Sample]:
     ]
     folders = [
         Sample("pictures", _pictures(""), "data"),
-        Sample("pictures by class", _pictures("bird"), "data", "", {"image_size": 6}),
+        Sample(
+            "pictures by class",
+            _pictures("bird"),
+            "data",
+            "",
+            {"image_size": 6, "labels": "folders"},
+        ),
     ]
     hashers = [
         Sample(name, lambda folder, name=name: _hasher(name, folder / "h"), "hasher", "h")

@@ -10,7 +10,7 @@ from scipy.stats import binom
 from hammingbird.errors import InputError
 from hammingbird.images.calibration import calibrate, continued, representatives, share_within
 from hammingbird.images.copies import COPIES
-from hammingbird.images.dedup import make_describer
+from hammingbird.images.describers import make_describer
 from hammingbird.images.reading import File, Read, read_folder
 
 

@@ -19,7 +19,7 @@ from hammingbird.cli import app
 from hammingbird.errors import FileError, InputError
 from hammingbird.images import descriptor, find_duplicates, reading
 from hammingbird.images.copies import COPIES
-from hammingbird.images.dedup import make_describer
+from hammingbird.images.describers import make_describer
 from hammingbird.images.moving import move_away
 
 

@@ -6,7 +6,7 @@ import sys
 
 from rich.console import Console
 
-from hammingbird.cli import compare, doctor, images, learn, papers, search, service, stores
+from hammingbird.cli import compare, doctor, hub, images, learn, papers, search, service, stores
 from hammingbird.cli.terminal import app, plain
 from hammingbird.errors import HammingbirdError
 
@@ -14,6 +14,7 @@ __all__ = [
     "app",
     "compare",
     "doctor",
+    "hub",
     "images",
     "learn",
     "main",

@@ -9,6 +9,7 @@ import typer
 
 from hammingbird.cli.terminal import (
     ImageSize,
+    Labels,
     Out,
     Setting,
     Train,
@@ -90,6 +91,7 @@ def compare(
     ] = "",
     draw_seed: Annotated[int, typer.Option(help="Seed of --holdout and --sample.", min=0)] = 0,
     image_size: ImageSize = None,
+    labels: Labels = None,
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Even if most queries are rows of the database.")
     ] = False,
@@ -101,10 +103,11 @@ def compare(
     from hammingbird.comparison.run import compare as run
     from hammingbird.datasets import load
 
+    how: dict[str, Any] = {"image_size": image_size, "labels": labels}
     results = run(
-        load(train, image_size=image_size),
-        None if query is None else load(query, part="query", image_size=image_size),
-        None if database is None else load(database, image_size=image_size),
+        load(train, **how),
+        None if query is None else load(query, part="query", **how),
+        None if database is None else load(database, **how),
         methods=names(methods),
         bits=numbers(bits, "bits"),
         seeds=numbers(seeds, "seeds"),

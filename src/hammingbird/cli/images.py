@@ -1,4 +1,4 @@
-"""The command for folders of pictures: dedup."""
+"""Commands for folders of pictures: dedup, index, find."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ from typing import Annotated
 
 import typer
 
-from hammingbird.cli.terminal import app, console, plain
-from hammingbird.errors import InputError
+from hammingbird.cli.terminal import Out, Overwrite, app, console, plain, table
+from hammingbird.errors import InputError, MissingExtraError
+
+Model = Annotated[
+    Path | None, typer.Option(help="A model of pictures, instead of the built-in descriptor.")
+]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        help="timm:NAME, hf:NAME or weights=FILE: a network, instead of the built-in descriptor.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
@@ -28,9 +39,8 @@ def dedup(
     radius: Annotated[
         int | None, typer.Option(help="Bits, instead of a measured radius.", show_default=False)
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="A model of pictures, instead of the built-in descriptor.")
-    ] = None,
+    model: Model = None,
+    features: Features = None,
     move_to: Annotated[
         Path | None, typer.Option(help="Move all but one of each group to a new folder.")
     ] = None,
@@ -44,7 +54,9 @@ def dedup(
     if out.suffix != ".html":
         raise InputError(f"the page is written as .html, got {out.name}: name it {out.name}.html")
     memory = out.with_suffix(".memory.sqlite")
-    found = find_duplicates(folder, memory=memory, rate=rate, radius=radius, model=model)
+    found = find_duplicates(
+        folder, memory=memory, rate=rate, radius=radius, model=model, features=features
+    )
     paths = found.write(out)
     console.print(
         f"{found.pictures:,} pictures, {len(found.groups):,} of them there more than once, "
@@ -57,3 +69,57 @@ def dedup(
     if move_to is not None and found.spare:
         script = found.move_to(move_to)
         console.print(f"moved; sh {plain(script)} brings them back", soft_wrap=True)
+
+
+@app.command()
+def index(
+    folder: Annotated[Path, typer.Argument(help="A folder of pictures, with its subfolders.")],
+    out: Out = Path("pictures.npy"),
+    model: Model = None,
+    features: Features = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Index a folder of pictures for find: codes of all of them, with their names.
+
+    No training. Where the folder changed, run it again with --overwrite: only new files are read.
+    """
+    from hammingbird.images import index_folder
+
+    memory = out.with_suffix(".memory.sqlite")
+    read = index_folder(
+        folder, out, memory=memory, model=model, features=features, overwrite=overwrite
+    )
+    console.print(f"{len(read.files):,} pictures: {plain(out)}", soft_wrap=True)
+    for name, reason in list(read.errors.items())[:10]:
+        console.print(f"left out: {plain(name)}: {plain(reason)}", soft_wrap=True)
+    if len(read.errors) > 10:
+        console.print(f"and {len(read.errors) - 10:,} more that cannot be read")
+
+
+@app.command()
+def find(
+    picture: Annotated[Path, typer.Argument(help="The picture to look for.")],
+    within: Annotated[Path, typer.Option("--in", help="What hammingbird index wrote.")],
+    k: Annotated[int, typer.Option("-k", help="Pictures to find.", min=1)] = 12,
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("found.html"),
+    model: Model = None,
+    features: Features = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the pictures are now, if they were moved.")
+    ] = None,
+) -> None:
+    """Find the pictures of a folder that are like one picture, or like its mirror image."""
+    from hammingbird.images import find_picture
+
+    if out.suffix != ".html":
+        raise InputError(f"the page is written as .html, got {out.name}: name it {out.name}.html")
+    found = find_picture(picture, within, k, model=model, features=features, folder=folder)
+    shown = table("distance", "picture", "")
+    for hit in found.hits:
+        notes = ["the same"] * found.is_same(hit) + ["mirrored"] * hit.mirrored
+        shown.add_row(str(hit.distance), plain(hit.name), ", ".join(notes))
+    console.print(shown)
+    try:
+        console.print(f"written to {plain(found.write(out))}", soft_wrap=True)
+    except MissingExtraError:
+        console.print("for the page: pip install 'hammingbird[report]'", markup=False)

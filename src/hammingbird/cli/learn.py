@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from hammingbird.cli.terminal import (
     ImageSize,
+    Labels,
     Out,
     Overwrite,
     Seed,
@@ -22,6 +23,7 @@ from hammingbird.cli.terminal import (
     settings,
     table,
 )
+from hammingbird.errors import InputError
 
 
 @app.command()
@@ -51,16 +53,28 @@ def fit(
     seed: Seed = 0,
     setting: Setting = None,
     image_size: ImageSize = None,
+    labels: Labels = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Learn a hasher from vectors and save it as a folder."""
+    """Learn a hasher from vectors or images and save it as a folder.
+
+    It remembers the size of the images, and encode and search read others at that size.
+    """
     from hammingbird import catalog
     from hammingbird.datasets import load
 
     hasher = catalog.make(method, bits, seed)
     catalog.configure(hasher, settings(setting))
-    data = load(train, image_size=image_size)
-    hasher.fit(data.inputs(hasher.takes_images), data.y).save(out, overwrite=overwrite)
+    data = load(train, image_size=image_size, labels=cast("Any", labels))
+    if hasher.supervised and data.y is None and train.is_dir():
+        raise InputError(
+            f"{method} learns from labels: if the subfolders of {train} are some, add "
+            "--labels folders"
+        )
+    hasher.fit(data.inputs(hasher.takes_images), data.y)
+    if data.frame is not None:
+        hasher.frame_ = list(data.frame)
+    hasher.save(out, overwrite=overwrite)
     rows, width = data.X.shape
     console.print(
         f"{plain(method)} learned {hasher.n_bits_} bits from {rows:,} vectors of width {width}: "
@@ -76,27 +90,33 @@ def encode(
     image_size: ImageSize = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Encode a file of any size into packed codes, a block of rows at a time."""
+    """Encode a file of any size into packed codes, a block of rows at a time.
+
+    Pictures are read at the size that the model learned from. Codes of a folder of images keep
+    the names of its files.
+    """
     from tqdm import tqdm
 
     from hammingbird import catalog
-    from hammingbird.datasets import shape, stream
+    from hammingbird.datasets.files import open_file
     from hammingbird.storage import RowsFingerprint, write_codes
 
     hasher = catalog.load(model, encode_only=True)
-    rows, _ = shape(file, image_size=image_size)
+    source = open_file(file, image_size=image_size, frame=hasher.frame)
+    rows = source.shape[0]
     made_by = catalog.stamp(model)
     vectors = RowsFingerprint()
 
     def blocks() -> Iterator[Any]:
         with tqdm(total=rows, desc="encode", unit="row", disable=None, leave=False) as bar:
-            for block in stream(file, image_size=image_size):
+            for block in source.stream():
                 vectors.update(block)
                 yield hasher.encode(block)
                 bar.update(len(block))
         made_by["vectors"] = vectors.name()  # written after the last block
 
-    write_codes(out, blocks(), rows, hasher.n_bits_, made_by, overwrite=overwrite)
+    names = None if source.names is None else source.names.tolist()
+    write_codes(out, blocks(), rows, hasher.n_bits_, made_by, names=names, overwrite=overwrite)
     console.print(f"{rows:,} codes of {hasher.n_bits_} bits: {plain(out)}")
 
 

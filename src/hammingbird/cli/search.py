@@ -53,7 +53,8 @@ def search(
 
     By Hamming distance, by the queries' real scores (larger is nearer), or in two stages: the
     candidates that codes give are ordered by the distance of the vectors. In a store the candidates
-    are found there and ordered here, and ids are the store's own.
+    are found there and ordered here, and ids are the store's own. Where the codes have names, as
+    those of a folder of images, so have the hits.
     """
     import numpy as np
 
@@ -90,6 +91,8 @@ class Stages(NamedTuple):
 
 def _in_file(queries: Path, path: str, how: Stages, bits: int | None) -> tuple[dict[str, Any], int]:
     """Search the codes of a file; return what was found, and in how many."""
+    import numpy as np
+
     from hammingbird import kernels
     from hammingbird.index import rerank
 
@@ -106,6 +109,9 @@ def _in_file(queries: Path, path: str, how: Stages, bits: int | None) -> tuple[d
     if how.rerank is not None:
         known = _read_vectors(how.rerank, size)
         hits = rerank(vectors, hits["ids"], known, k, how.measure)._asdict()
+    if database.names is not None:
+        names = np.array([*database.names, ""])  # row -1, where nothing is left
+        hits["names"] = names[hits["ids"]]
     return hits, size
 
 
@@ -126,7 +132,8 @@ def _in_store(
             return store.search(asked.codes, how.k)._asdict(), store.count()
     if how.asymmetric and how.rerank:
         raise InputError("a store's candidates are ordered once: --asymmetric or --rerank")
-    hasher, vectors = catalog.load(how.model, encode_only=True), load(queries, part="query").X
+    hasher = catalog.load(how.model, encode_only=True)
+    vectors = load(queries, part="query", frame=hasher.frame).X
     known = None if how.rerank is None else load(how.rerank).X
     with stores.open_store(address, made_by=catalog.stamp(how.model)) as store:
         _check_bits(store, how.model, hasher.n_bits_)
@@ -205,13 +212,14 @@ class Database(NamedTuple):
     codes: Any
     n_bits: int
     made_by: dict[str, Any]
+    names: list[str] | None
 
 
 def _read_codes(path: Path, bits: int | None) -> Database:
     from hammingbird.storage import read_codes
 
     codes, n_bits, manifest = read_codes(path, bits)
-    return Database(codes, n_bits, manifest.get("made_by") or {})
+    return Database(codes, n_bits, manifest.get("made_by") or {}, manifest.get("names"))
 
 
 def _read_pair(queries: Path, codes: Path, bits: int | None) -> tuple[Database, Any]:
@@ -236,7 +244,7 @@ def _read_search(
     if model is None:
         return *_read_pair(queries, codes, bits), None
     hasher = catalog.load(model, encode_only=True)
-    vectors = load(queries, part="query").X
+    vectors = load(queries, part="query", frame=hasher.frame).X
     database = _read_codes(codes, bits or hasher.n_bits_)
     _check_model(database.made_by, catalog.stamp(model), f"{codes} and the queries")
     if database.n_bits != hasher.n_bits_:

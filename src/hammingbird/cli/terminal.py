@@ -15,7 +15,7 @@ from rich.table import Table
 from hammingbird.errors import InputError
 from hammingbird.storage import package_version
 
-KEEPING = ("compare", "dedup", "demo", "reproduce")
+KEEPING = ("compare", "dedup", "demo", "index", "reproduce")
 """Commands that keep what is finished when they are stopped."""
 
 
@@ -66,6 +66,12 @@ Out = Annotated[Path, typer.Option(help="Where to write.", show_default=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 ImageSize = Annotated[
     int | None, typer.Option(help="Resize images to this many pixels a side.", show_default=False)
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="folders: the subfolders of a folder of images are its labels.", show_default=False
+    ),
 ]
 Setting = Annotated[
     list[str] | None,

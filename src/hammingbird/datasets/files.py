@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from hammingbird.datasets.arrays import ArchiveFile, ArrayFile
 from hammingbird.datasets.hdf5 import Hdf5File
 from hammingbird.datasets.idx import IdxFile
-from hammingbird.datasets.images import ImageFolder, Pictures
+from hammingbird.datasets.images import Frame, ImageFolder, Pictures, Size
 from hammingbird.datasets.parquet import open_parquet
-from hammingbird.datasets.source import Array, Dataset, Part, Source, reading
+from hammingbird.datasets.source import BLOCK, Array, Dataset, Part, Source, reading
 from hammingbird.datasets.vecs import VALUES, VectorsFile
 from hammingbird.errors import FileError, InputError
 
@@ -20,10 +21,10 @@ ENDINGS = (
     "-idx3-ubyte, -idx3-ubyte.gz, or a folder of images"
 )
 NAMED = (".npz", ".hdf5", ".h5", ".parquet")
-BLOCK_NUMBERS = 1 << 25
-"""A block holds at most this many numbers, however wide the rows are."""
 
 Name = str | os.PathLike[str]
+Labels = Literal["folders"]
+"""Where the labels of a folder of images are."""
 
 
 def load(
@@ -32,21 +33,28 @@ def load(
     part: Part = "train",
     array: str | None = None,
     image_size: int | None = None,
+    frame: Frame | None = None,
+    labels: Labels | None = None,
 ) -> Dataset:
     """Read a file of vectors or images, memory-mapped where the format allows.
 
     ``part`` picks ``train`` or ``test`` inside an ann-benchmarks file and changes nothing
     elsewhere. ``array`` names the array of an ``.npz`` or HDF5 file or the Parquet column, where
-    the usual names do not find it. ``image_size`` resizes encoded images to squares.
+    the usual names do not find it. ``image_size`` resizes encoded images to squares. ``frame``,
+    [h, w] or [h, w, 3], is what encoded images are read as unless ``image_size`` is given, and
+    means nothing to other files: a model's :attr:`Hasher.frame`. ``labels="folders"`` takes the
+    subfolders of a folder of images for their labels.
     """
-    return open_file(path, part=part, array=array, image_size=image_size).load()
+    return open_file(
+        path, part=part, array=array, image_size=image_size, frame=frame, labels=labels
+    ).load()
 
 
 def stream(
     path: Name,
     *,
     part: Part = "train",
-    rows: int = 65536,
+    rows: int = BLOCK,
     array: str | None = None,
     image_size: int | None = None,
 ) -> Iterator[Array]:
@@ -56,8 +64,7 @@ def stream(
     """
     if rows < 1:
         raise InputError(f"rows must be at least 1, got {rows}")
-    source = open_file(path, part=part, array=array, image_size=image_size)
-    return source.blocks(max(1, min(rows, BLOCK_NUMBERS // source.shape[1])))
+    return open_file(path, part=part, array=array, image_size=image_size).stream(rows)
 
 
 def shape(
@@ -77,6 +84,8 @@ def open_file(
     part: Part = "train",
     array: str | None = None,
     image_size: int | None = None,
+    frame: Frame | None = None,
+    labels: Labels | None = None,
 ) -> Source:
     """Open a file of any known format by its ending, and check its header."""
     path = Path(path)
@@ -92,7 +101,12 @@ def open_file(
     ending = path.suffix.lower()
     if array is not None and (path.is_dir() or ending not in NAMED):
         raise InputError(f"{path} has no named arrays to choose from: leave array= out")
-    source = _open(path, ending, part, array, image_size)
+    if labels not in (None, "folders"):
+        raise InputError(f"labels must be 'folders' or left out, got {labels!r}")
+    if labels is not None and not path.is_dir():
+        raise InputError(f"{path} is no folder of images: its labels come with it")
+    size = frame if image_size is None else image_size
+    source = _open(path, ending, part, array, size, labels is not None)
     if image_size is not None and not isinstance(source, Pictures):
         raise InputError(
             f"{path} holds arrays, not encoded images to be resized: leave image_size= out"
@@ -100,11 +114,13 @@ def open_file(
     return source
 
 
-def _open(path: Path, ending: str, part: Part, array: str | None, image_size: int | None) -> Source:
+def _open(
+    path: Path, ending: str, part: Part, array: str | None, size: Size, folders_are_labels: bool
+) -> Source:
     if path.is_dir():
-        return ImageFolder(path, image_size)
+        return ImageFolder(path, size, folders_are_labels)
     if ending == ".parquet":
-        return open_parquet(path, array, image_size)
+        return open_parquet(path, array, size)
     if ending == ".npy":
         return ArrayFile(path)
     if ending == ".npz":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -21,6 +22,8 @@ from hammingbird.errors import FileError, HammingbirdError, InputError, MissingE
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from hammingbird.hasher import Hasher
+
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What Pillow may take a picture for, whatever its name: others start programs (PostScript)."""
@@ -28,6 +31,12 @@ GREY = ("1", "L", "LA")
 COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 TASK = 64
 """Pictures per task of the thread pool: small ones cost less than handing them over."""
+
+
+Frame = tuple[int, ...]
+"""Height and width of pictures, and 3 if they are coloured."""
+Size = int | Frame | None
+"""What pictures are resized to: squares in colours of their own, a frame, or nothing."""
 
 
 class Picture(NamedTuple):
@@ -38,17 +47,17 @@ class Picture(NamedTuple):
 
 
 class Pictures(Source):
-    """Encoded images that become rows of bytes; all of one size, or resized to ``image_size``.
+    """Encoded images that become rows of bytes; all of one size, or resized to ``size``.
 
-    The headers of all images are read once before the first is decoded: images become grey
-    [n, h, w] if every one is grey, else RGB [n, h, w, 3].
+    The headers of all images are read once before the first is decoded. Unless ``size`` is a frame,
+    images become grey [n, h, w] if every one is grey, else RGB [n, h, w, 3].
     """
 
-    def __init__(self, path: Path, n: int, image_size: int | None) -> None:
-        self.path, self._resize = path, image_size is not None
+    def __init__(self, path: Path, n: int, size: Size) -> None:
+        self.path, self._resize = path, size is not None
         if not n:
             raise FileError(f"{path} is empty: it holds no image")
-        self._frame = self._survey(image_size)
+        self._frame = self._survey(size)
         self.shape = (n, int(np.prod(self._frame)))
 
     @abstractmethod
@@ -70,7 +79,8 @@ class Pictures(Source):
                 images[done : done + len(block)] = block
                 done += len(block)
                 bar.update(len(block))
-        return Dataset(self.path.name, images.reshape(self.shape), y, images, classes=classes)
+        X = images.reshape(self.shape)
+        return Dataset(self.path.name, X, y, images, classes=classes, names=self.names)
 
     def blocks(self, rows: int) -> Iterator[Array]:
         """Decode the images block by block."""
@@ -85,7 +95,7 @@ class Pictures(Source):
                 list(pool.map(self._decode, [group[t] for t in tasks], [block[t] for t in tasks]))
                 yield block
 
-    def _survey(self, image_size: int | None) -> tuple[int, ...]:
+    def _survey(self, size: Size) -> Frame:
         first, colour = None, False
         for picture in self.pictures():
             with opened(self.path, picture) as image:
@@ -95,12 +105,14 @@ class Pictures(Source):
                     )
                 colour |= image.mode not in GREY
                 first = first or image.size
-                if image.size != first and image_size is None:
+                if image.size != first and size is None:
                     raise FileError(
                         f"{self.path}: {picture.name} is {image.width}x{image.height}, others are "
                         f"{first[0]}x{first[1]}: pass image_size= to resize them all"
                     )
-        width, height = (image_size, image_size) if image_size else first or (0, 0)
+        if isinstance(size, tuple):
+            return size
+        width, height = (size, size) if size else first or (0, 0)
         return (height, width, 3) if colour else (height, width)
 
     def _decode(self, pictures: list[Picture], out: NDArray[np.uint8]) -> None:
@@ -110,46 +122,65 @@ class Pictures(Source):
 
 
 class ImageFolder(Pictures):
-    """A folder of images; its subfolders, if the images lie there, are the classes by name."""
+    """A folder of images, by their places in it, which are the names of the rows.
 
-    def __init__(self, path: Path, image_size: int | None) -> None:
+    With ``folders_are_labels`` every image lies in a subfolder, whose name is its class.
+    """
+
+    def __init__(self, path: Path, size: Size, folders_are_labels: bool = False) -> None:
         with reading(path):
-            flat = _images_in(path.iterdir())
-            folders = sorted(
-                folder
-                for folder in path.iterdir()
-                if folder.is_dir() and not folder.name.startswith(".")
-            )
-            found = {folder.name: _images_in(folder.rglob("*")) for folder in folders}
-        found = {name: files for name, files in found.items() if files}
-        if not flat and not found:
+            self._files = pictures_below(path, links=True)
+        if not self._files:
             raise FileError(f"{path} is a folder without images ({', '.join(ENDINGS)})")
-        if flat and found:
-            raise FileError(
-                f"{path} has images both beside and inside its subfolders: "
-                "keep them in one subfolder per class, or all without subfolders"
-            )
-        self._files = flat or [file for files in found.values() for file in files]
-        self._labels = (
-            (
-                np.repeat(np.arange(len(found)), [len(files) for files in found.values()]),
-                np.array(list(found)),
-            )
-            if found
-            else (None, None)
-        )
-        super().__init__(path, len(self._files), image_size)
+        places = [file.relative_to(path) for file in self._files]
+        self.names = np.array([place.as_posix() for place in places])
+        self._labels: tuple[Array | None, Array | None] = None, None
+        if folders_are_labels:
+            outside = next((place for place in places if len(place.parts) == 1), None)
+            if outside is not None:
+                raise FileError(
+                    f"{path}: {outside} lies in no subfolder, which would be its label: "
+                    "keep images in one subfolder per class"
+                )
+            classes, y = np.unique([place.parts[0] for place in places], return_inverse=True)
+            self._labels = y, classes
+        super().__init__(path, len(self._files), size)
 
     def pictures(self) -> Iterator[Picture]:
-        """Yield the files, class by class, sorted by name."""
-        return (Picture(str(file.relative_to(self.path)), file) for file in self._files)
+        """Yield the files, sorted by their places."""
+        assert self.names is not None
+        for name, file in zip(self.names, self._files, strict=True):
+            yield Picture(str(name), file)
 
     def labels(self) -> tuple[Array | None, Array | None]:
         """Return for each image the number of its subfolder, and the subfolders' names."""
         return self._labels
 
 
-def pixels(image: Image, frame: tuple[int, ...], *, resize: bool = True) -> NDArray[np.uint8]:
+def pictures_below(folder: Path, *, links: bool) -> list[Path]:
+    """Every picture in a folder and its subfolders, sorted by its place; hidden ones are left out.
+
+    Files and folders that are only linked to are left out too, unless ``links``; no folder is
+    entered twice.
+    """
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=links):
+        status = Path(place).stat()
+        known = (status.st_dev, status.st_ino)
+        if links and known in seen:
+            folders.clear()
+            continue
+        seen.add(known)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(place, name)
+            if not name.startswith(".") and path.suffix.lower() in ENDINGS:
+                found.append(path)
+    kept = [path for path in found if path.is_file() and (links or not path.is_symlink())]
+    return sorted(kept, key=lambda path: path.relative_to(folder).parts)
+
+
+def pixels(image: Image, frame: Frame, *, resize: bool = True) -> NDArray[np.uint8]:
     """The pixels of an open picture as grey [h, w] or RGB [h, w, 3], resized to that frame."""
     from PIL.Image import Resampling
 
@@ -161,26 +192,16 @@ def pixels(image: Image, frame: tuple[int, ...], *, resize: bool = True) -> NDAr
     return np.asarray(shown)
 
 
-def frame_of(width: int, shape: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """Height and width, and 3 if coloured, of square pictures as vectors of ``width`` numbers.
-
-    ``shape`` [h, w, c] is what a network remembers of its pictures, if it does.
-    """
-    if len(shape) == 3:
-        return shape[:2] if shape[2] == 1 else shape
+def frame_of(hasher: Hasher) -> Frame:
+    """The frame of the pictures that a fitted hasher takes: its own, or squares of its width."""
+    if hasher.frame is not None:
+        return hasher.frame
+    width = hasher.n_features_in_
     for channels in (1, 3):  # no number is a square and three times one
         side = round((width / channels) ** 0.5)
         if side * side * channels == width:
             return (side, side) if channels == 1 else (side, side, 3)
     raise InputError(f"the model takes vectors of {width} numbers, which are no square picture")
-
-
-def _images_in(files: Iterable[Path]) -> list[Path]:
-    return sorted(
-        file
-        for file in files
-        if file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file()
-    )
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from hammingbird.errors import FileError
 def read_labels(path: Name) -> Array:
     """Labels [n], whole numbers or strings, or label sets [n, c] of ones and zeros.
 
-    From a bare array (``.npy``) or any file of vectors that comes with labels.
+    From a bare array (``.npy``), any file of vectors that comes with labels, or the subfolders of a
+    folder of images.
     """
     path = Path(path)
     if path.suffix.lower() == ".npy":
@@ -21,7 +22,7 @@ def read_labels(path: Name) -> Array:
             raise FileError(f"{path} does not exist, or is no file")
         y = read_array(path)
         return labels(path, y, y.shape[0] if y.ndim else 1)
-    found = load(path, part="query").y
+    found = load(path, part="query", labels="folders" if path.is_dir() else None).y
     if found is None:
         raise FileError(f"{path} has no labels: give a .npy array of them, or a file with labels")
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hammingbird.datasets.images import Picture, Pictures
+from hammingbird.datasets.images import Picture, Pictures, Size
 from hammingbird.datasets.source import (
     Array,
     Dataset,
@@ -28,7 +28,7 @@ PICTURES_PER_BATCH = 1 << 10
 MOST_CLASSES = 1 << 16
 
 
-def open_parquet(path: Path, array: str | None = None, image_size: int | None = None) -> Source:
+def open_parquet(path: Path, array: str | None = None, size: Size = None) -> Source:
     """Open the column of vectors or of images, whichever the file has."""
     with reading(path):
         file = _open(path)
@@ -53,7 +53,7 @@ def open_parquet(path: Path, array: str | None = None, image_size: int | None = 
     if rows != stored or rows < 0:
         raise FileError(f"{path} is altered: it claims {rows} rows and stores {stored}")
     if columns[column] == "image":
-        return ImageTable(path, file, column, image_size)
+        return ImageTable(path, file, column, size)
     return VectorTable(path, file, column)
 
 
@@ -102,9 +102,9 @@ class VectorTable(Source):
 class ImageTable(Pictures):
     """A column of ``{bytes, path}`` with encoded images."""
 
-    def __init__(self, path: Path, file: Any, column: str, image_size: int | None) -> None:
+    def __init__(self, path: Path, file: Any, column: str, size: Size) -> None:
         self._file, self._column = file, column
-        super().__init__(path, file.metadata.num_rows, image_size)
+        super().__init__(path, file.metadata.num_rows, size)
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the encoded images; files that are only named cannot be followed."""

@@ -18,6 +18,11 @@ from hammingbird.errors import FileError, HammingbirdError
 DEFLATE_RATIO = 1032
 """Deflate, which gzip and zip use, packs no better than this."""
 
+BLOCK = 1 << 16
+"""Rows of a block, unless they are wide."""
+BLOCK_NUMBERS = 1 << 25
+"""A block holds at most this many numbers."""
+
 Array: TypeAlias = NDArray[Any]
 Part = Literal["train", "query"]
 
@@ -38,6 +43,13 @@ class Dataset:
     """Rows of the train part nearest to each query [n, k], where the file ships them."""
     classes: Array | None = None
     """Names of the classes that whole-number labels (or columns of label sets) stand for."""
+    names: Array | None = None
+    """Names of the rows [n]: of a folder of images, where each lies in it."""
+
+    @property
+    def frame(self) -> tuple[int, ...] | None:
+        """Height and width, and 3 if coloured, of the images; None where rows are vectors."""
+        return None if self.images is None else self.images.shape[1:]
 
     def inputs(self, takes_images: bool) -> Array:
         """Return the images as they are, for a network that wants them, else the vectors."""
@@ -50,6 +62,7 @@ class Dataset:
             X=self.X[rows],
             y=None if self.y is None else self.y[rows],
             images=None if self.images is None else self.images[rows],
+            names=None if self.names is None else self.names[rows],
             neighbors=None,
         )
 
@@ -60,6 +73,7 @@ class Dataset:
             X=in_kept_order(self.X, order),
             y=None if self.y is None else self.y[order],
             images=None if self.images is None else in_kept_order(self.images, order),
+            names=None if self.names is None else self.names[order],
             neighbors=None,
         )
 
@@ -69,6 +83,8 @@ class Source(ABC):
 
     path: Path
     shape: tuple[int, int]
+    names: Array | None = None
+    """Names of the rows [n], where they have some."""
 
     @abstractmethod
     def load(self) -> Dataset:
@@ -79,6 +95,10 @@ class Source(ABC):
         X = self.load().X
         for start in range(0, len(X), rows):
             yield np.asarray(X[start : start + rows])
+
+    def stream(self, rows: int = BLOCK) -> Iterator[Array]:
+        """Yield the vectors in blocks of ``rows`` rows, or fewer where rows are wide."""
+        return self.blocks(max(1, min(rows, BLOCK_NUMBERS // self.shape[1])))
 
 
 @contextmanager

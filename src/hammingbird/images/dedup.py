@@ -9,26 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hammingbird import catalog
 from hammingbird.codes import paired_distances
-from hammingbird.datasets.images import frame_of
 from hammingbird.errors import FileError, InputError
-from hammingbird.images import descriptor
 from hammingbird.images.calibration import Calibration, calibrate
+from hammingbird.images.describers import Features, make_describer
 from hammingbird.images.groups import Group, groups_of, near_pairs
 from hammingbird.images.moving import move_away
-from hammingbird.images.reading import Describer, File, Read, read_folder
+from hammingbird.images.reading import Member, Read, read_folder
 from hammingbird.storage import replacing, write_json
-
-
-@dataclass(frozen=True)
-class Member:
-    """A picture of a group, ``distance`` bits from the one to keep, or from its mirror image."""
-
-    file: File
-    name: str
-    distance: int
-    mirrored: bool
 
 
 @dataclass(frozen=True)
@@ -106,17 +94,18 @@ def find_duplicates(
     rate: float | None = None,
     radius: int | None = None,
     model: str | os.PathLike[str] | None = None,
+    features: str | Features | None = None,
 ) -> Duplicates:
     """Find pictures of a folder that show the same: copies, resized, recompressed, mirrored.
 
     The radius is the largest that joins at most the share ``rate`` of the pairs of different
     pictures, by default one pair for a thousand pictures (see :func:`calibrate`), unless ``radius``
-    (in bits) is given. Codes are those of the built-in descriptor, or of a saved ``model`` that
-    takes pictures. ``memory`` is a file that keeps codes for the next run. Needs the ``files``
-    extra.
+    (in bits) is given. Codes are those of the built-in descriptor, of a saved ``model`` that takes
+    pictures, or of a network's ``features`` (see :func:`make_describer`). ``memory`` is a file that
+    keeps codes for the next run. Needs the ``files`` extra.
     """
     folder = Path(folder)
-    describer = make_describer(model)
+    describer = make_describer(model, features)
     if radius is not None and not 0 <= radius <= describer.n_bits:
         raise InputError(f"radius must be from 0 to {describer.n_bits} bits, got {radius}")
     read = read_folder(folder, describer, Path(memory))
@@ -131,24 +120,6 @@ def find_duplicates(
     groups.sort(key=lambda group: (-len(group), group[0].name))
     return Duplicates(
         folder, len(read.files), read.errors, describer.n_bits, radius, calibration, groups
-    )
-
-
-def make_describer(model: str | os.PathLike[str] | None = None) -> Describer:
-    """The built-in descriptor, or a saved hasher that takes pictures as large as its vectors."""
-    if model is None:
-        square = (descriptor.SIDE, descriptor.SIDE, 3)
-        name = f"built-in {descriptor.VERSION}"
-        return Describer(name, square, descriptor.N_BITS, descriptor.describe)
-    hasher = catalog.load(model)
-    shape = tuple(getattr(hasher, "input_shape_", ()))
-    frame = frame_of(hasher.n_features_in_, shape)
-    wanted = shape if len(shape) == 3 else (hasher.n_features_in_,)
-    return Describer(
-        catalog.stamp(model)["fingerprint"],
-        frame,
-        hasher.n_bits_,
-        lambda pixels: hasher.encode(pixels.reshape(len(pixels), *wanted)),
     )
 
 

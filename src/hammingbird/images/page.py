@@ -1,4 +1,4 @@
-"""The page of duplicates: groups side by side, and how the radius was found."""
+"""Pages of pictures: groups of duplicates with how the radius was found; what was found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from hammingbird.datasets.images import Picture, opened
 from hammingbird.errors import HammingbirdError
 from hammingbird.images.calibration import Calibration
-from hammingbird.images.reading import rgb
+from hammingbird.images.reading import Member, rgb
 from hammingbird.report.canvas import PAGE, Panel, numbered_style
 from hammingbird.report.template import render
 from hammingbird.storage import replacing
@@ -21,7 +21,8 @@ from hammingbird.storage import replacing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hammingbird.images.dedup import Duplicates, Member
+    from hammingbird.images.dedup import Duplicates
+    from hammingbird.images.finding import Found
 
 SIDE = 144
 PICTURES = 1500
@@ -35,7 +36,7 @@ def write_page(path: Path, found: Duplicates) -> None:
         if count + len(group) > PICTURES:
             break
         count += len(group)
-        shown.append([(member, thumbnail(member)) for member in group])
+        shown.append([(member, thumbnail(member.file.path)) for member in group])
     text = render(
         "duplicates.html",
         room="images",
@@ -46,13 +47,33 @@ def write_page(path: Path, found: Duplicates) -> None:
         panels=panels(found.calibration, found.n_bits) if found.calibration else [],
         others=found.pictures * (found.pictures - 1) // 2,
     )
-    with replacing(path) as temporary:
-        temporary.write_text(text, "utf-8")
+    _write(path, text)
 
 
-def thumbnail(member: Member) -> str:
+def write_found(path: Path, found: Found) -> None:
+    """Write one HTML file that holds its pictures; needs the ``report`` extra."""
+    asked = Member(found.asked, found.asked.path.name, 0, False)
+    text = render(
+        "found.html",
+        room="images",
+        found=found,
+        index=found.index,
+        asked=asked,
+        source=thumbnail(asked.file.path),
+        hits=[(hit, thumbnail(hit.file.path)) for hit in found.hits],
+        same=sum(map(found.is_same, found.hits)),
+        amount=amount,
+    )
+    _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as temporary:  # a name may hold bytes that are no text
+        temporary.write_text(text, "utf-8", "backslashreplace")
+
+
+def thumbnail(path: Path) -> str:
     """A small picture as a data URI; empty if the file is gone."""
-    path = member.file.path
     stream = io.BytesIO()
     try:
         with opened(path.parent, Picture(path.name, path)) as image:

@@ -6,19 +6,19 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hammingbird.codes import Codes
-from hammingbird.datasets.images import ENDINGS, Picture, opened
+from hammingbird.datasets.images import Picture, opened, pictures_below
 from hammingbird.errors import FileError, HammingbirdError
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ class File:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A picture beside another one, ``distance`` bits from it, or from its mirror image."""
+
+    file: File
+    name: str
+    distance: int
+    mirrored: bool
+
+
+@dataclass(frozen=True)
 class Read:
     """What a folder holds; ``errors`` names what is no picture."""
 
@@ -58,26 +68,16 @@ class Read:
 
 @dataclass(frozen=True)
 class Describer:
-    """What makes codes of pictures, uint8 [n, *frame]; ``name`` changes when they would change."""
+    """What makes codes of pictures, uint8 [n, *frame]; ``name`` changes when they would change.
+
+    ``made_by`` is what a file of codes says of it.
+    """
 
     name: str
     frame: tuple[int, ...]
     n_bits: int
     describe: Describe
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Every picture below a folder, by name; hidden files and folders are left out."""
-    if not folder.is_dir():
-        raise FileError(f"{folder} is not a folder")
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(place, name)
-            if not name.startswith(".") and path.suffix.lower() in ENDINGS:
-                found.append(path)
-    return [path for path in found if path.is_file() and not path.is_symlink()]
+    made_by: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_folder(folder: Path, describer: Describer, memory: Path) -> Read:
@@ -87,7 +87,9 @@ def read_folder(folder: Path, describer: Describer, memory: Path) -> Read:
     goes on and a later one reads only what is new. A file is known again by its size, the time of
     its last change, and its first and last bytes: moving or renaming it changes nothing.
     """
-    paths = pictures_in(folder)
+    if not folder.is_dir():
+        raise FileError(f"{folder} is not a folder")
+    paths = pictures_below(folder, links=False)
     files, codes, mirrored, errors = [], [], [], {}
     with closing(_Memory(memory, describer.name)) as known, ThreadPoolExecutor() as pool:
         progress = tqdm(total=len(paths), desc="read", unit="picture", disable=None, leave=False)
@@ -232,11 +234,27 @@ def _describe(
     return rows
 
 
+def read_picture(path: Path, frame: tuple[int, ...]) -> tuple[File, NDArray[np.uint8]]:
+    """What a file is, and its pixels [*frame]."""
+    with opened(path.parent, Picture(path.name, path)) as image:
+        file = _file(path, image)  # before it is reduced
+        return file, reduced(rgb(image, 2 * max(frame[:2])), frame)
+
+
+def look_at(path: Path) -> File:
+    """What a file is, by its header."""
+    with opened(path.parent, Picture(path.name, path)) as image:
+        return _file(path, image)
+
+
+def _file(path: Path, image: Image) -> File:
+    return File(path, path.stat().st_size, image.width, image.height, _date(image, path))
+
+
 def _decode(path: Path, frame: tuple[int, ...]) -> tuple[_Row, NDArray[np.uint8] | None]:
     try:
-        with opened(path.parent, Picture(path.name, path)) as image:
-            row = _Row("", image.width, image.height, _date(image, path))  # before it is reduced
-            return row, reduced(rgb(image, 2 * max(frame[:2])), frame)
+        file, pixels = read_picture(path, frame)
+        return _Row("", file.width, file.height, file.date), pixels
     except HammingbirdError as error:
         return _Row(str(error).removeprefix(f"{path.parent}: ")), None
 

@@ -105,8 +105,7 @@ class Engine:
     @cached_property
     def frame(self) -> tuple[int, ...]:
         """Height and width, and 3 if coloured, of the pictures that the model takes."""
-        shape = tuple(getattr(self.model, "input_shape_", ()))
-        return frame_of(self.model.n_features_in_, shape)
+        return frame_of(self.model)
 
     def scores(self, vectors: NDArray[Any]) -> NDArray[np.floating]:
         """Real scores [n, n_bits] of vectors [n, d], or of pictures as :attr:`frame` says."""

@@ -37,7 +37,8 @@ def open_engine(
     """Open the items at ``path``: a ``.sqlite`` file of a service, new or not, or what becomes one.
 
     A file of codes or a saved :class:`Scan` is taken over, once, into ``<path>.sqlite`` beside it,
-    with ``vectors`` (a file with a row for each code) to re-rank by. A file that exists is used
+    with ``vectors`` (a file with a row for each code) to re-rank by, and the names of the codes, if
+    they have some. A file that exists is used
     as it is; ``model`` must be the one that made its codes.
     """
     path = Path(path)
@@ -54,7 +55,7 @@ def open_engine(
         if len(items):
             return Engine(items, hasher, threads)
         items.close()  # a take-over that was interrupted: its first write is its last
-    codes, ids, made_of, made_by = _read(path, n_bits)
+    codes, ids, made_of, made_by, names = _read(path, n_bits)
     if made_by and stamp and made_by != stamp["fingerprint"]:
         raise InputError(f"{path} was made by another model: give the model that made it")
     rows = None if vectors is None else load(vectors).X
@@ -66,7 +67,9 @@ def open_engine(
             ids[some],
             codes[some],
             [None] * len(ids[some]) if rows is None else list(np.asarray(rows[some], np.float32)),
-            [None] * len(ids[some]),
+            [None] * len(ids[some])
+            if names is None
+            else [payload_text({"name": name}) for name in names[some]],
         )
         for some in _blocks(len(ids))
     )
@@ -89,16 +92,16 @@ def demo_engine(folder: Path) -> Engine:
     return Engine(items, hasher)
 
 
-def _read(path: Path, n_bits: int | None) -> tuple[Codes, Any, int, str | None]:
-    """Codes, ids, bits, and the fingerprint of the model that made them, if it is known."""
+def _read(path: Path, n_bits: int | None) -> tuple[Codes, Any, int, str | None, list[str] | None]:
+    """Codes, ids, bits, and if known the fingerprint of the model that made them, and names."""
     if not path.exists():
         raise FileError(f"{path} does not exist: give codes, a saved index, or a new NAME{ENDING}")
     if path.is_dir():
         index = Scan.load(path)
-        return index.codes, index.ids, index.n_bits, None
+        return index.codes, index.ids, index.n_bits, None, None
     codes, n_bits, manifest = read_codes(path, n_bits)
     made_by = (manifest.get("made_by") or {}).get("fingerprint")
-    return codes, np.arange(len(codes)), n_bits, made_by
+    return codes, np.arange(len(codes)), n_bits, made_by, manifest.get("names")
 
 
 def _blocks(n: int) -> Iterator[slice]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ from hammingbird.errors import FileError, InputError
 from hammingbird.storage.manifests import Manifest, parse_manifest, read_manifest, signed
 from hammingbird.storage.writer import replacing
 
-LONGEST_DESCRIPTION = 1 << 24
+LONGEST_DESCRIPTION = 1 << 28
 
 
 def write_codes(
@@ -28,18 +28,22 @@ def write_codes(
     n_bits: int,
     made_by: Manifest | None = None,
     *,
+    names: Sequence[str] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write packed codes block by block to a ``.npy`` file, and after them what they are.
 
     Memory is bounded by a block. ``made_by`` describes the hasher and the data; it is written when
-    the last block has come. A file that lacks rows at the end is never left behind.
+    the last block has come. ``names`` [rows] says what to call the rows, such as pictures. A file
+    that lacks rows at the end is never left behind.
     """
     path = Path(path)
     if path.suffix != ".npy":
         raise InputError(
             f"codes are written as .npy, got {path.name}: name the file {path.name}.npy"
         )
+    if names is not None and len(names) != rows:
+        raise InputError(f"{len(names)} names do not fit {rows} codes")
     with replacing(path, overwrite) as temporary:
         shape = (rows, n_bytes(n_bits))
         out = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
@@ -52,7 +56,10 @@ def write_codes(
         out.flush()
         end = out.offset + out.nbytes
         del out
-        description = signed("codes", {"n_bits": n_bits, "rows": rows, "made_by": made_by or {}})
+        content = {"n_bits": n_bits, "rows": rows, "made_by": made_by or {}}
+        if names is not None:
+            content["names"] = [str(name) for name in names]
+        description = signed("codes", content)
         with temporary.open("r+b") as stream:
             stream.truncate(end)  # an empty map has a byte of its own
             stream.seek(end)
@@ -65,8 +72,9 @@ def read_codes(
 ) -> tuple[Codes, int, Manifest]:
     """Memory-map a codes file; return the codes, their bits, and their description.
 
-    A bare uint8 ``.npy`` array has eight bits a byte, unless ``n_bits`` says otherwise. Codes of
-    an earlier version have their description beside them, in ``<path>.json``.
+    Its ``names``, where there are some, are a string per row. A bare uint8 ``.npy`` array has eight
+    bits a byte, unless ``n_bits`` says otherwise. Codes of an earlier version have their
+    description beside them, in ``<path>.json``.
     """
     path = Path(path)
     try:
@@ -88,6 +96,7 @@ def read_codes(
         manifest.get("rows") != len(codes)
         or n_bytes(manifest.get("n_bits", 0)) != codes.shape[1]
         or not isinstance(manifest.get("made_by"), dict)
+        or not _are_names(manifest.get("names"), len(codes))
     ):
         raise FileError(f"the description of {path} is not of these codes: encode again")
     n_bits = n_bits or manifest.get("n_bits") or 8 * codes.shape[1]
@@ -113,6 +122,12 @@ def _map(stream: BinaryIO, path: Path) -> Codes:
     codes = np.memmap(stream, dtype, "r", start, shape, "F" if fortran_order else "C")
     stream.seek(start + codes.nbytes)
     return codes
+
+
+def _are_names(names: object, rows: int) -> bool:
+    return names is None or (
+        isinstance(names, list) and len(names) == rows and all(type(name) is str for name in names)
+    )
 
 
 def _beside(path: Path) -> Path:

@@ -27,6 +27,8 @@ def describe(path: str | os.PathLike[str]) -> Manifest:
                 return {**manifest, **({"bytes": size} if size else {})}
         raise FileError(f"{path} is not a folder that Hammingbird wrote")
     codes, n_bits, manifest = read_codes(path)
+    if names := manifest.pop("names", None):
+        manifest["names"] = ", ".join([*names[:3], "..."] if len(names) > 3 else names)
     return {
         "kind": "codes",
         **manifest,
