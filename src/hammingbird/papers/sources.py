@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hammingbird.datasets import Dataset, Split, load
 from hammingbird.datasets.splits import center_unit, cifar_1, cifar_2, labelme
 from hammingbird.errors import FileError
+from hammingbird.storage import fingerprint
 
 Parts: TypeAlias = tuple[Dataset, Dataset, Dataset]
 """What is learnt from, the queries, what is searched."""
@@ -37,16 +38,31 @@ ORIGINS = {
 """What each folder holds, how large it is, where it comes from, and under which terms."""
 
 
+class MissingDataError(FileError):
+    """A file that a result is made from is not there."""
+
+
+def data_folder() -> Path:
+    """Return the folder that ``HAMMINGBIRD_DATA`` names, else ``../shared/data``."""
+    return Path(os.environ.get(VARIABLE, "../shared/data"))
+
+
 def data_file(name: str) -> Path:
-    """Return a file in the folder that ``HAMMINGBIRD_DATA`` names, else in ``../shared/data``."""
-    folder = Path(os.environ.get(VARIABLE, "../shared/data"))
-    path = folder / name
+    """Return a file of the data folder; if it is missing, say where it comes from."""
+    path = data_folder() / name
     if not path.exists():
         known = ORIGINS.get(name.partition("/")[0], "a file of your own")
-        raise FileError(
+        raise MissingDataError(
             f"{path} is missing: set {VARIABLE} to the folder that holds {name} ({known})"
         )
     return path
+
+
+def data_listing() -> str:
+    """Return a short name of the files in the data folder, by their places and sizes."""
+    folder = data_folder()
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return fingerprint({str(file.relative_to(folder)): file.stat().st_size for file in files})
 
 
 def mnist() -> tuple[NDArray[np.float32], NDArray[np.float32]]:

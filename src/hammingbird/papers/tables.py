@@ -7,7 +7,7 @@ the methods is, and Kendall's tau says how far it does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from scipy.stats import kendalltau
 from hammingbird.comparison.results import Record, read_results
 from hammingbird.comparison.run import compare
 from hammingbird.papers import markdown
+from hammingbird.papers.quick import ends, fewer_rows
 from hammingbird.papers.sources import Parts
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import save_panels
@@ -60,11 +61,16 @@ class Table:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Set on every row, beside the row's own."""
 
-    def __call__(self, out: Path, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+    def __call__(
+        self, out: Path, seeds: Sequence[int] | None = None, *, quick: bool = False
+    ) -> dict[str, Any]:
         """Run what is missing; write ``<name>.md`` and a plot; return records.
 
         Where a method cannot give so many bits, ``found`` is None.
         """
+        if quick:
+            return self.short()(out, (seeds or SEEDS)[:1])
+        seeds = seeds or SEEDS
         train, query, database = parts = self.data()
         found, ceiling = self._run(parts, out / "runs", seeds)
         records = [
@@ -104,6 +110,16 @@ class Table:
             ]
             save_panels(out / f"{self.name}.svg", panels)
         return content
+
+    def short(self) -> Table:
+        """The table by the rule of :mod:`hammingbird.papers.quick`, but for the seeds."""
+        rows = (replace(row, claimed=row.claimed and ends(row.claimed)) for row in self.rows)
+        return replace(
+            self,
+            data=lambda: fewer_rows(self.data()),
+            bits=ends(self.bits),
+            rows=tuple(rows),
+        )
 
     def _run(
         self, parts: Parts, out: Path, seeds: Sequence[int]
