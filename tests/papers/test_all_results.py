@@ -14,7 +14,7 @@ import hammingbird as hb
 from hammingbird import papers as room
 from hammingbird.cli import app
 from hammingbird.datasets import Dataset
-from hammingbird.papers import RESULTS, hashnet, quick, sgh, sources, tables
+from hammingbird.papers import RESULTS, hashnet, places, quick, sgh, tables
 
 
 def parts():
@@ -111,10 +111,10 @@ def test_fewer_rows_are_the_same_each_time(monkeypatch):
 
 def test_the_data_folder_is_known_by_its_files(tmp_path, monkeypatch):
     monkeypatch.setenv("HAMMINGBIRD_DATA", str(tmp_path))
-    empty = sources.data_listing()
+    empty = places.data_listing()
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x").write_bytes(b"12")
-    some = sources.data_listing()
+    some = places.data_listing()
     assert some != empty
     (tmp_path / "a" / "x").write_bytes(b"123")
-    assert sources.data_listing() != some
+    assert places.data_listing() != some

@@ -42,7 +42,7 @@ def small(monkeypatch):
         (posterior, "cifar_2_features"),
         (separation, "cifar_1_features"),
         (zero_shot, "imagenet100_features"),
-        (retrieved, "imagenet100_features"),
+        (retrieved, "tiny_imagenet100"),
     ):
         monkeypatch.setattr(module, name, lambda: parts)
     monkeypatch.setattr(information, "QUERIES", 20)

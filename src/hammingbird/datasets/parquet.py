@@ -57,6 +57,16 @@ def open_parquet(path: Path, array: str | None = None, image_size: int | None = 
     return VectorTable(path, file, column)
 
 
+def read_column(path: Path, name: str) -> list[Any]:
+    """Read one column of plain values, such as names of rows."""
+    with reading(path):
+        file = _open(path)
+        if name not in file.schema_arrow.names:
+            raise FileError(f"{path} has no column {name!r}")
+        values: list[Any] = file.read(columns=[name])[name].to_pylist()
+        return values
+
+
 class VectorTable(Source):
     """A column whose rows are lists of numbers, all equally long."""
 

@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 
 from hammingbird.comparison.code import CODES, MEASURES, code_fingerprint
 from hammingbird.errors import HammingbirdError, InputError
+from hammingbird.papers.places import MissingDataError, data_listing
 from hammingbird.papers.quick import RULE
 from hammingbird.papers.results import RESULTS
-from hammingbird.papers.sources import MissingDataError, data_listing
 from hammingbird.storage import package_version, write_json
 
 __all__ = ["RESULTS", "Outcome", "reproduce", "reproduce_all"]

@@ -37,7 +37,7 @@ class Curves:
         if quick:
             return replace(self, table=self.table.short())(out, (seeds or SEEDS)[:1])
         seeds = seeds or SEEDS
-        parts = self.table.data()
+        parts, _ = self.table.parts()
         balls: dict[str, list[tuple[float, float]]] = {}
         curves: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in CURVES}
         dashed = {}

@@ -33,7 +33,7 @@ def before_and_after_the_sign(
 ) -> dict[str, Any]:
     """Figure 7: J and L of one fixed batch per epoch, first seed, at 64 bits."""
     seeds = seeds[:1] if quick else seeds
-    parts = IMAGENET100.data()
+    parts, _ = IMAGENET100.parts()
     panels, records = [], []
     histories: dict[str, list[dict[str, Any]]] = {}
     for table, methods in SHOWN:

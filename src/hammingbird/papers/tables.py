@@ -17,6 +17,7 @@ from scipy.stats import kendalltau
 from hammingbird.comparison.results import Record, read_results
 from hammingbird.comparison.run import compare
 from hammingbird.papers import markdown
+from hammingbird.papers.places import MissingDataError
 from hammingbird.papers.quick import ends, fewer_rows
 from hammingbird.papers.sources import Parts
 from hammingbird.report.axes import Line, line_panel
@@ -25,6 +26,7 @@ from hammingbird.report.page import write_report
 from hammingbird.storage import replacing
 
 SEEDS = (0, 1, 2)
+STANDS_IN = "stands in, as this is missing"
 Numbers = tuple[float, ...]
 
 
@@ -58,6 +60,8 @@ class Table:
     bits: tuple[int, ...]
     rows: tuple[Row, ...]
     relevance: str = "labels"
+    stand_in: Callable[[], Parts] | None = None
+    """Gives other parts where the paper's own data are not there; the table says so."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Set on every row, beside the row's own."""
 
@@ -71,7 +75,8 @@ class Table:
         if quick:
             return self.short()(out, (seeds or SEEDS)[:1])
         seeds = seeds or SEEDS
-        train, query, database = parts = self.data()
+        parts, missing = self.parts()
+        train, query, database = parts
         found, ceiling = self._run(parts, out / "runs", seeds)
         records = [
             {
@@ -92,6 +97,7 @@ class Table:
             "data": train.name,
             "rows": {"train": len(train.X), "query": len(query.X), "database": len(database.X)},
             "claimed on": self.claimed_on,
+            **({STANDS_IN: missing} if missing else {}),
             "metric": self.metric,
             "parameters": dict(self.parameters),
             "float": ceiling,
@@ -111,12 +117,23 @@ class Table:
             save_panels(out / f"{self.name}.svg", panels)
         return content
 
+    def parts(self) -> tuple[Parts, str]:
+        """The paper's own data; or what stands in for them, and what is missing."""
+        try:
+            return self.data(), ""
+        except MissingDataError as error:
+            if self.stand_in is None:
+                raise
+            return self.stand_in(), str(error)
+
     def short(self) -> Table:
         """The table by the rule of :mod:`hammingbird.papers.quick`, but for the seeds."""
+        stand_in = self.stand_in
         rows = (replace(row, claimed=row.claimed and ends(row.claimed)) for row in self.rows)
         return replace(
             self,
             data=lambda: fewer_rows(self.data()),
+            stand_in=stand_in and (lambda: fewer_rows(stand_in())),
             bits=ends(self.bits),
             rows=tuple(rows),
         )
@@ -188,7 +205,8 @@ def as_markdown(content: Mapping[str, Any]) -> str:
     if any(r["claimed"] is not None for r in records):
         taus = [text for tau in content["kendall tau"].values() for text in ("", f"{tau:+.2f}")]
         rows.append(["Kendall's tau", *taus])
-    return markdown.table(["", *header], rows)
+    said = f"{content['data']} for {content['claimed on']}" if content.get(STANDS_IN) else ""
+    return markdown.table([said, *header], rows)
 
 
 def _short(value: float | None) -> str:
