@@ -14,7 +14,7 @@ import hammingbird as hb
 from hammingbird import papers as room
 from hammingbird.cli import app
 from hammingbird.datasets import Dataset
-from hammingbird.papers import RESULTS, hashnet, places, quick, sgh, tables
+from hammingbird.papers import RESULTS, hashnet, places, quick, searches, sgh, tables
 
 
 def parts():
@@ -39,8 +39,9 @@ def few(monkeypatch, tmp_path):
     some = MappingProxyType({name: RESULTS[name] for name in names})
     monkeypatch.setattr(room, "RESULTS", some)
     X = parts()[0].X
-    monkeypatch.setattr(sgh, "mnist", lambda: (X[:120], X[120:]))
-    monkeypatch.setattr(sgh, "sift", lambda: (X[:120], X[120:]))
+    for name in ("mnist", "sift", "gist"):
+        made = searches.Search(name, X[:120], X[120:], X[:120])
+        monkeypatch.setattr(sgh, f"{name}_search", lambda made=made: made)
     monkeypatch.setattr(sgh, "METHODS", ("lsh",))
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("HAMMINGBIRD_DATA", str(tmp_path / "data"))

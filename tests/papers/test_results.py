@@ -13,7 +13,7 @@ import hammingbird as hb
 from hammingbird import papers as room
 from hammingbird.cli import app
 from hammingbird.datasets import Dataset
-from hammingbird.papers import RESULTS, figures, sgh, sources, tables
+from hammingbird.papers import RESULTS, figures, reconstruction, searches, sgh, sources, tables
 
 
 @pytest.fixture
@@ -21,8 +21,10 @@ def small(monkeypatch):
     """Two made sets, and methods that are quick to fit."""
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((400, 70)) * np.geomspace(3, 0.3, 70)).astype(np.float32)
-    monkeypatch.setattr(sgh, "mnist", lambda: (X[:360], X[360:]))
-    monkeypatch.setattr(sgh, "sift", lambda: (X[:360], X[360:]))
+    for name in ("mnist", "sift", "gist"):
+        made = searches.Search(name, X[:360], X[360:], X[:360])
+        monkeypatch.setattr(sgh, f"{name}_search", lambda made=made: made)
+        monkeypatch.setattr(reconstruction, f"{name}_search", lambda made=made: made, raising=False)
     monkeypatch.setattr(sgh, "word_vectors", lambda: (X, np.arange(0, 400, 10)))
     monkeypatch.setattr(sgh, "METHODS", ("lsh", "itq"))
     return X

@@ -32,20 +32,20 @@ _CIFAR = "CIFAR-10 features"
 RESULTS: Mapping[str, Result] = MappingProxyType(
     {
         "sgh-fig4": Result(
-            SGH, "figure", "sgh:error_by_examples", "reconstruction error by examples seen",
-            "MNIST", "training rows", 8,
+            SGH, "figure", "reconstruction:error_by_examples",
+            "reconstruction error by examples seen", "MNIST, GIST", "training rows", 12,
         ),
         "sgh-fig5": Result(
-            SGH, "figure", "sgh:time_to_error", "training time of BA and SGH to one error",
-            "MNIST", "training rows", 12,
+            SGH, "figure", "reconstruction:time_to_error",
+            "training time of BA and SGH to one error", "MNIST, GIST", "training rows", 16,
         ),
         "sgh-fig6": Result(
             SGH, "figure", "sgh:recall_by_rank", "recall 1@N and 10@N",
-            "MNIST, SIFT", _NEAR, 15,
+            "MNIST, SIFT, GIST; SIFT-1M, GIST-1M, SIFT-1B where they are", _NEAR, 20,
         ),
         "sgh-fig7": Result(
             SGH, "figure", "sgh:recall_by_bits", "recall 100@100 over bits",
-            "MNIST, SIFT", _NEAR, 15,
+            "MNIST, SIFT, GIST; SIFT-1M, GIST-1M where they are", _NEAR, 20,
         ),
         "sgh-fig8": Result(
             SGH, "figure", "sgh:inner_products", "maximum inner product search",
