@@ -1,4 +1,4 @@
-"""The command for folders of pictures: dedup."""
+"""Commands for folders of pictures: dedup, features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hammingbird.cli.terminal import app, console, plain
+from hammingbird.cli.terminal import ImageSize, Out, Overwrite, app, console, plain
 from hammingbird.errors import InputError
 
 
@@ -57,3 +57,35 @@ def dedup(
     if move_to is not None and found.spare:
         script = found.move_to(move_to)
         console.print(f"moved; sh {plain(script)} brings them back", soft_wrap=True)
+
+
+@app.command()
+def features(
+    pictures: Annotated[
+        Path, typer.Argument(help="A folder of pictures, image Parquet, or an array of pictures.")
+    ],
+    backbone: Annotated[
+        str, typer.Option(help="mobilenetv2:FILE, mobilenetv2:FILE@96, timm:NAME or hf:NAME.")
+    ],
+    out: Out,
+    image_size: ImageSize = None,
+    batch_size: Annotated[int, typer.Option(help="Pictures at a time.", min=1)] = 64,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a vector for each picture, by a pretrained network, with the names of the rows.
+
+    As .parquet (name, vector, label) or .npy (names in .names.txt). A stopped run goes on.
+    """
+    from hammingbird.images import write_features
+
+    n, width = write_features(
+        pictures,
+        out,
+        backbone,
+        image_size=image_size,
+        batch_size=batch_size,
+        device=device,
+        overwrite=overwrite,
+    )
+    console.print(f"{n:,} vectors of {width:,} numbers: {plain(out)}", soft_wrap=True)

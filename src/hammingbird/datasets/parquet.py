@@ -127,6 +127,17 @@ class ImageTable(Pictures):
                     yield Picture(f"row {row} of {self._column}", content)
                     row += 1
 
+    def paths(self) -> list[str]:
+        """Return what each image's ``path`` says, or the number of its row."""
+        row, found = 0, []
+        with reading(self.path):
+            for column in _pieces(self.path, self._file, self._column, PICTURES_PER_BATCH):
+                has = column.type.get_field_index("path") >= 0
+                given = column.field("path").to_pylist() if has else [None] * len(column)
+                found += [name or str(row + i) for i, name in enumerate(given)]
+                row += len(column)
+        return found
+
     def labels(self) -> tuple[Array | None, Array | None]:
         """Return the label column and the class names of Hugging Face's metadata."""
         return _labels(self.path, self._file)

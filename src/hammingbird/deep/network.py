@@ -161,7 +161,7 @@ def build(
     never reaches the network: a model of Hugging Face is then built from its ``config``. A backbone
     that has ``pixels``, a mean and a scale, gets its images by these.
     """
-    body = _backbone(backbone, shape, pretrained, config)
+    body = backbone_of(backbone, shape, pretrained, config)
     pixels: Any = getattr(body, "pixels", None)
     if isinstance(enter, Picture) and pixels is not None:
         mean, scale = pixels
@@ -174,9 +174,13 @@ def build(
     return Network(enter, body, head)
 
 
-def _backbone(
-    backbone: Any, shape: Shape, pretrained: bool, config: dict[str, Any] | None
+def backbone_of(
+    backbone: Any,
+    shape: Shape,
+    pretrained: bool = True,
+    config: dict[str, Any] | None = None,
 ) -> nn.Module:
+    """Return the module that a backbone's name stands for, for inputs of this shape."""
     if isinstance(backbone, nn.Module):
         return backbone
     if backbone is None:
