@@ -184,6 +184,15 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
             "the lowest average precision, closed form and enumeration", "all rankings of 9 items",
             "distinct ranks", 1,
         ),
+        "fine-tuned-cifar10": Result(
+            MIHASH, "table", "fine_tuned:cifar10", "the network learned with the codes, 96 pixels",
+            "CIFAR-10's pictures, MobileNetV2's weights", "cifar-2", 250,
+        ),
+        "fine-tuned-imagenet100": Result(
+            HASHNET, "table", "fine_tuned:imagenet100",
+            "the network learned with the codes, beside frozen features",
+            "Tiny-ImageNet's pictures, MobileNetV2's weights", _LABEL, 160,
+        ),
         "evaluation-rules": Result(
             OWN, "table", "rules:by_rules", "one set of codes by all repositories' rules",
             f"{_CIFAR}; TMC2007", "cifar-1; a label in common", 5,

@@ -19,6 +19,7 @@ from hammingbird.papers.published import IMAGENET100, Parts
 
 LABELME = "labelme/LabelMe_gist.mat"
 GIST_WIDTH = 512
+TINY_LEARNT = 10_000
 
 
 def mnist() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -77,6 +78,24 @@ def tiny_imagenet100() -> Parts:
         for part in ("train", "query", "database")
     )
     return replace(train, name="imagenet100"), query, database
+
+
+def tiny_pictures() -> Parts:
+    """Return the pictures [n, 64, 64, 3] of the rows of :func:`tiny_imagenet100`."""
+    database, query = (
+        load(data_file(f"imagenet100-tiny/{part}.parquet")) for part in ("train", "query")
+    )
+    train = database.take(slice(0, TINY_LEARNT))
+    return replace(train, name="imagenet100-pictures"), query, database
+
+
+def cifar_2_pictures() -> Parts:
+    """Return CIFAR-10's pictures [n, 32, 32, 3] by the protocol cifar-2."""
+    train, query = (
+        load(data_file(f"cifar10/{part}-00000-of-00001.parquet")) for part in ("train", "test")
+    )
+    train = replace(train, name="cifar-2-pictures")
+    return train, query, train
 
 
 def imagenet100_pictures() -> NDArray[np.uint8]:

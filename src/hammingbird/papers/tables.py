@@ -26,6 +26,8 @@ from hammingbird.report.page import write_report
 from hammingbird.storage import replacing
 
 SEEDS = (0, 1, 2)
+UNSAID = ("checkpoint",)
+"""Parameters that change no result."""
 STANDS_IN = "stands in, as this is missing"
 Numbers = tuple[float, ...]
 
@@ -169,7 +171,8 @@ class Table:
         for parameters in {str(row.parameters): row.parameters for row in self.rows}.values():
             rows = [row for row in self.rows if row.parameters == parameters]
             settings = {**self.parameters, **parameters}
-            folder = out / "-".join([parts[0].name, *(f"{k}={v}" for k, v in settings.items())])
+            said = {k: v for k, v in settings.items() if k not in UNSAID}
+            folder = out / "-".join([parts[0].name, *(f"{k}={_name(v)}" for k, v in said.items())])
             compare(
                 *parts,
                 methods=[row.method for row in rows],
@@ -207,6 +210,11 @@ def as_markdown(content: Mapping[str, Any]) -> str:
         rows.append(["Kendall's tau", *taus])
     said = f"{content['data']} for {content['claimed on']}" if content.get(STANDS_IN) else ""
     return markdown.table([said, *header], rows)
+
+
+def _name(value: Any) -> str:
+    """A parameter as part of a folder's name: of a path only what comes last."""
+    return str(value).rpartition("/")[2]
 
 
 def _short(value: float | None) -> str:
