@@ -181,10 +181,10 @@ def kendall(a, b):
 
 def test_every_table_claims_a_number_per_length():
     from hammingbird import catalog
-    from hammingbird.papers import fine_tuned, hashnet, lower_bound, mihash
+    from hammingbird.papers import fine_tuned, hashnet, lower_bound, mihash, why
 
     seen = 0
-    for module in (hashnet, mihash, lower_bound, fine_tuned):
+    for module in (hashnet, mihash, lower_bound, fine_tuned, why):
         for table in vars(module).values():
             if isinstance(table, tables.Table):
                 seen += 1
@@ -195,7 +195,7 @@ def test_every_table_claims_a_number_per_length():
                     method = catalog.get(row.method)
                     pytest.importorskip("torch")
                     method.make().set_params(**{**table.parameters, **row.parameters})
-    assert seen == 21
+    assert seen == 23
 
 
 def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):

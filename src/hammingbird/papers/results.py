@@ -51,6 +51,10 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
             SGH, "figure", "sgh:inner_products", "maximum inner product search",
             "word vectors", "largest inner products", 15,
         ),
+        "sgh-fig8-why": Result(
+            SGH, "table", "why:inner_products", "why BA passes SGH at 64 bits: prior, steps, bits",
+            "word vectors", "largest inner products", 10,
+        ),
         "hashnet-table1": Result(
             HASHNET, "table", "hashnet:IMAGENET100", "HashNet and others", _IMAGES, _LABEL, 20,
         ),
@@ -101,6 +105,10 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
             HASHNET, "figure", "histograms:before_the_sign", "absolute codes before the sign",
             _IMAGES, "queries", 1,
         ),
+        "hashnet-16-bits": Result(
+            HASHNET, "table", "why:HASHNET_STEEPEST", "HashNet at 16 bits, one setting at a time",
+            _IMAGES, "2,000 training rows ask", 20,
+        ),
         "mihash-table1": Result(
             MIHASH, "table", "mihash:CIFAR_1", "MIHash and others, few labels",
             _CIFAR, "cifar-1", 20,
@@ -127,6 +135,10 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
         "mihash-table5": Result(
             MIHASH, "table", "mihash:ABLATION", "MIHash by gamma and by batch size",
             _CIFAR, "cifar-1", 12,
+        ),
+        "mihash-dtsh": Result(
+            MIHASH, "table", "why:DTSH", "DTSH with all labels, one setting at a time",
+            _CIFAR, "2,000 training rows ask", 200,
         ),
         "mihash-fig2": Result(
             MIHASH, "figure", "information:information_and_precision",
