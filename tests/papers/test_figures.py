@@ -231,6 +231,11 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     assert "old" not in text
     assert "series" not in text
     assert pages.write_pages(tmp_path) == []
+    assert "--quick" not in text
+    short = {"part one": table, "quick": "one seed"}
+    (tmp_path / "results" / "a.json").write_text(json.dumps(short))
+    assert pages.write_pages(tmp_path) == [page]
+    assert "(--quick: one seed.)" in page.read_text()
     page.write_text("<!-- results/none.json -->\n<!-- end -->\n")
     with pytest.raises(hb.FileError, match="hammingbird reproduce none"):
         pages.write_pages(tmp_path)
