@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hammingbird.papers.tables import SEEDS, Table, variants
+from hammingbird.papers.tables import SEEDS, STANDS_IN, Table, variants
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import LIGHT, save_panels
 from hammingbird.report.content import Content
@@ -37,7 +37,7 @@ class Curves:
         if quick:
             return replace(self, table=self.table.short())(out, (seeds or SEEDS)[:1])
         seeds = seeds or SEEDS
-        parts, _ = self.table.parts()
+        parts, missing = self.table.parts()
         balls: dict[str, list[tuple[float, float]]] = {}
         curves: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in CURVES}
         dashed = {}
@@ -59,6 +59,7 @@ class Curves:
         save_panels(out / f"{self.name}.svg", panels)
         return {
             "data": parts[0].name,
+            **({STANDS_IN: missing} if missing else {}),
             "bits": self.bits,
             "seeds": len(seeds),
             BALL: balls,

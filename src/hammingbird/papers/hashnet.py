@@ -121,4 +121,5 @@ NUS_TABLE3 = Table(
 )
 
 CURVES = Curves("hashnet-fig2", IMAGENET100, 64)
-SETS_CURVES = Curves("hashnet-fig4", LABEL_SETS, 64)
+NUS_CURVES = Curves("hashnet-fig3", NUS_TABLE1, 64)
+COCO_CURVES = Curves("hashnet-fig4", COCO_TABLE1, 64)

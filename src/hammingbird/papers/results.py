@@ -85,9 +85,13 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
             HASHNET, "figure", "hashnet:CURVES", "P@H<=2, precision-recall and P@N curves",
             _IMAGES, _LABEL, 20,
         ),
+        "hashnet-fig3": Result(
+            HASHNET, "figure", "hashnet:NUS_CURVES", "the same curves, NUS-WIDE-81",
+            "NUS-WIDE-81, else TMC2007", "a label in common", 60,
+        ),
         "hashnet-fig4": Result(
-            HASHNET, "figure", "hashnet:SETS_CURVES", "the same curves, label sets",
-            "MS COCO, else TMC2007", "a label in common", 35,
+            HASHNET, "figure", "hashnet:COCO_CURVES", "the same curves, MS COCO",
+            "MS COCO, else TMC2007", "a label in common", 60,
         ),
         "hashnet-fig5": Result(
             HASHNET, "figure", "retrieved:HASHNET", "the first ten pictures, hits framed green",
