@@ -50,6 +50,23 @@ def test_parts_are_those_of_the_lists(nus):
     assert learn.name != train.name, "runs on it have their own folder"
 
 
+def test_pictures_are_those_of_the_lists(nus, tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    few, _, y = nus
+    assert not few.has_pictures
+    with pytest.raises(MissingDataError, match="nuswide_21/pictures is missing"):
+        few.pictures(4)
+    folder = tmp_path / "nuswide_21" / "pictures" / "any"
+    folder.mkdir(parents=True)
+    for i in range(30):
+        Image.fromarray(np.full((6, 5, 3), 8 * i, np.uint8)).save(folder / f"{i}_m.jpg")
+    assert few.has_pictures
+    train, query, database = few.pictures(4)
+    assert train.images.shape == (10, 4, 4, 3)
+    assert np.abs(database.images[:, 0, 0, 0].astype(int) - 8 * np.arange(5, 30)).max() <= 3
+    np.testing.assert_array_equal(query.y, y[:5])
+
+
 def test_another_version_of_the_lists_is_refused(nus):
     with pytest.raises(hb.FileError, match="10,500 were published"):
         replace(nus[0], counts={"train": 10_500})()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from hammingbird.storage import discard, load_folder, replacing, save_folder
 ROWS = 1024
 """Pictures whose vectors are kept together: what a stopped run has to make again at most."""
 ENDINGS = (".npy", ".parquet")
-Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def write_features(
@@ -59,7 +59,7 @@ def write_features(
         "pictures": pictures.known_by(),
         "frame": list(pictures.frame),
         "weights": embed.fingerprint(),
-        "backbone": backbone.partition("@")[2],
+        "side": backbone.partition("@")[2],
         "batch_size": batch_size,
         "device": str(embed.device),
     }
@@ -147,14 +147,13 @@ def _made(folder: Path, run: dict[str, Any], pictures: _Rows, embed: Any) -> lis
             vectors = embed(block)
             if not np.isfinite(vectors).all():
                 raise InputError(f"the backbone gives values that are not finite near {place.name}")
-            save_folder(
-                place,
-                "features",
-                {"run": run},
-                lambda temporary, vectors=vectors: np.save(temporary / "vectors.npy", vectors),
-            )
+            save_folder(place, "features", {"run": run}, partial(_write_part, vectors))
             bar.update(len(block))
     return [place / "vectors.npy" for place in places]
+
+
+def _write_part(vectors: NDArray[np.float32], folder: Path) -> None:
+    np.save(folder / "vectors.npy", vectors)
 
 
 def _embedder(backbone: str, frame: tuple[int, ...], batch_size: int, device: str) -> Any:

@@ -14,10 +14,14 @@ from typing import Any
 from hammingbird.errors import MissingExtraError
 from hammingbird.papers.markdown import write_table
 from hammingbird.papers.places import data_file
+from hammingbird.papers.published import IMAGENET100 as OWN
+from hammingbird.papers.published import Parts
 from hammingbird.papers.sources import cifar_2_pictures, tiny_imagenet100, tiny_pictures
 from hammingbird.papers.tables import Row, Table
 
 WEIGHTS = "weights/mobilenet_v2_1.0_224_int8.npz"
+PIXELS = 64
+"""Of ImageNet-100's pictures, height and width."""
 TRAINING = {
     "epochs": 15,
     "learning_rate": 0.003,
@@ -35,9 +39,20 @@ CIFAR10 = Table(
     parameters={**TRAINING, "batch_size": 64},
 )
 
+
+def imagenet100_pictures() -> Parts:
+    """Return the pictures of HashNet's lists, if they are there, else Tiny-ImageNet's."""
+    return OWN.pictures(PIXELS) if OWN.has_pictures else tiny_pictures()
+
+
+def imagenet100_vectors() -> Parts:
+    """Return the frozen features of the same rows."""
+    return OWN() if OWN.has_pictures else tiny_imagenet100()
+
+
 IMAGENET100 = Table(
     "fine-tuned-imagenet100",
-    tiny_pictures,
+    imagenet100_pictures,
     "ImageNet-100, AlexNet",
     "map@1000",
     (48,),
@@ -67,7 +82,7 @@ def imagenet100(
     """ImageNet-100 at 64 pixels, 48 bits, beside the same methods on frozen features."""
     tuned = _tuned(IMAGENET100, out, seeds, quick, side)
     frozen = replace(
-        IMAGENET100, name=f"{IMAGENET100.name}-frozen", data=tiny_imagenet100, parameters={}
+        IMAGENET100, name=f"{IMAGENET100.name}-frozen", data=imagenet100_vectors, parameters={}
     )(out, seeds, quick=quick)
     table = [
         {

@@ -10,9 +10,11 @@ from typing import TypeAlias
 from hammingbird.datasets import Dataset
 from hammingbird.datasets.lists import (
     FILES,
+    ROLES,
     Lists,
     Role,
     check_lists,
+    listed_pictures,
     listed_vectors,
     read_coco,
     read_imagenet100,
@@ -23,6 +25,7 @@ from hammingbird.papers.places import data_file, data_folder
 Parts: TypeAlias = tuple[Dataset, Dataset, Dataset]
 """What is learnt from, the queries, what is searched."""
 
+PICTURES = "pictures"
 VECTORS = ("vectors.parquet", "vectors.npy")
 """What ``hammingbird features FOLDER --out`` writes, with the names of the rows."""
 
@@ -48,14 +51,27 @@ class Published:
         files = [f"{self.name}/{name}" for name in VECTORS]
         there = [file for file in files if (data_folder() / file).exists()]
         vectors = data_file((there or files)[0])
+        lists = self._lists()
+        train, query, database = (listed_vectors(lists[role], vectors) for role in ROLES)
+        return replace(train, name=self.name), query, database
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the pictures themselves are there, in a folder ``pictures``."""
+        return (data_folder() / self.name / PICTURES).is_dir()
+
+    def pictures(self, image_size: int) -> Parts:
+        """Return the pictures of the parts, resized to squares."""
+        folder = data_file(f"{self.name}/{PICTURES}")
+        lists = self._lists()
+        train, query, database = (listed_pictures(lists[r], folder, image_size) for r in ROLES)
+        return replace(train, name=f"{self.name}-{PICTURES}"), query, database
+
+    def _lists(self) -> Lists:
         place = data_file(self.lists)
         for name in FILES.values() if place.is_dir() else ():
             data_file(f"{self.lists}/{name}")
-        lists = check_lists(self.read(place), self.counts, place)
-        train, query, database = (
-            listed_vectors(lists[role], vectors) for role in ("train", "query", "database")
-        )
-        return replace(train, name=self.name), query, database
+        return check_lists(self.read(place), self.counts, place)
 
 
 IMAGENET100 = Published(

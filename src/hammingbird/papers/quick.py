@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from hammingbird.papers.sources import Parts
+from hammingbird.papers.published import Parts
 
 T = TypeVar("T")
 

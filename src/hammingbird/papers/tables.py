@@ -18,8 +18,8 @@ from hammingbird.comparison.results import Record, read_results
 from hammingbird.comparison.run import compare
 from hammingbird.papers import markdown
 from hammingbird.papers.places import MissingDataError
+from hammingbird.papers.published import Parts
 from hammingbird.papers.quick import ends, fewer_rows
-from hammingbird.papers.sources import Parts
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import save_panels
 from hammingbird.report.page import write_report

@@ -18,12 +18,8 @@ from hammingbird.codes import pack, unpack
 from hammingbird.decoder import LinearDecoder, least_squares_decoder, reconstruction_error
 from hammingbird.evaluation import asymmetric_scores
 from hammingbird.papers.figures import SEED, Vectors, recall_of_scores, true_neighbors
-from hammingbird.papers.sources import (
-    Parts,
-    cifar_2_features,
-    imagenet100_features,
-    word_vectors,
-)
+from hammingbird.papers.published import Parts
+from hammingbird.papers.sources import cifar_2_features, imagenet100_features, word_vectors
 from hammingbird.papers.tables import Row, Table
 
 ASKED = 2_000

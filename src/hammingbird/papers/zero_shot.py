@@ -13,8 +13,9 @@ from hammingbird.comparison.results import average
 from hammingbird.comparison.run import compare
 from hammingbird.datasets import Dataset
 from hammingbird.papers.markdown import write_table
+from hammingbird.papers.published import Parts
 from hammingbird.papers.quick import ends, fewer_rows
-from hammingbird.papers.sources import Parts, imagenet100_features
+from hammingbird.papers.sources import imagenet100_features
 from hammingbird.papers.tables import SEEDS
 
 METHODS = ("hashnet", "dhn", "itq")
