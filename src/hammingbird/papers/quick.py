@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hammingbird.papers.published import Parts
 
@@ -24,10 +25,15 @@ def ends(values: Sequence[T]) -> tuple[T, ...]:
     return tuple(values) if len(values) < 3 else (values[0], values[-1])
 
 
+def drawn(n: int) -> NDArray[np.int64]:
+    """Rows to learn from, of ``n`` that are too many, in their order."""
+    return np.sort(np.random.default_rng(0).permutation(n)[:ROWS])
+
+
 def fewer_rows(parts: Parts) -> Parts:
     """Draw the rows to learn from where there are too many; runs on them have their own name."""
     train, query, database = parts
     if len(train.X) <= ROWS:
         return parts
-    rows = np.sort(np.random.default_rng(0).permutation(len(train.X))[:ROWS])
+    rows = drawn(len(train.X))
     return replace(train.take(rows), name=f"{train.name}-{ROWS}"), query, database

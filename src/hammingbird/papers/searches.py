@@ -13,7 +13,7 @@ from hammingbird.datasets.splits import labelme
 from hammingbird.errors import FileError
 from hammingbird.papers.figures import Vectors
 from hammingbird.papers.places import data_file, data_folder
-from hammingbird.papers.quick import ROWS
+from hammingbird.papers.quick import ROWS, drawn
 from hammingbird.papers.sources import mnist, sift
 
 LEARNT = 100_000
@@ -83,10 +83,8 @@ def own_searches(*names: str) -> list[Search]:
 
 def short_search(search: Search) -> Search:
     """The same, with at most so many rows to learn from as a shorter form takes."""
-    if len(search.learn) <= ROWS:
-        return search
-    rows = np.sort(np.random.default_rng(0).permutation(len(search.learn))[:ROWS])
-    return replace(search, learn=search.learn[rows], short=True)
+    n = len(search.learn)
+    return search if n <= ROWS else replace(search, learn=search.learn[drawn(n)], short=True)
 
 
 def _texmex(name: str) -> Search:
