@@ -16,7 +16,7 @@ import torch
 
 from hammingbird.datasets import load
 from hammingbird.deep.mobilenet import convert, read_weights
-from hammingbird.papers.sources import data_file
+from hammingbird.papers.places import data_file
 
 LEVEL = 0.188
 """An activation per level of the stored features."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.datasets import load
-from hammingbird.papers.sources import data_file
+from hammingbird.papers.places import data_file
 
 SIZE = 4
 """Of a key point: SIFT's patch is 6 times as wide."""

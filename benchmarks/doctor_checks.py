@@ -26,7 +26,7 @@ from hammingbird.doctor.estimates import NORMAL, Estimate, extrapolate, share_ke
 from hammingbird.doctor.quality import ASYMMETRIC, HAMMING, NeighborsKept
 from hammingbird.doctor.trials import Bench, Trial
 from hammingbird.doctor.truth import nearest_in_parts
-from hammingbird.papers.sources import data_file
+from hammingbird.papers.places import data_file
 
 USES = (HAMMING, ASYMMETRIC, "re-rank of 100")
 QUERIES = 1000

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 import hammingbird as hb
 from hammingbird.datasets import load
-from hammingbird.papers.sources import data_file
+from hammingbird.papers.places import data_file
 
 LENGTHS = [16, 32, 64, 128]
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 import hammingbird as hb
 from hammingbird.datasets import load
-from hammingbird.papers.sources import data_file
+from hammingbird.papers.places import data_file
 
 
 @pytest.fixture(scope="module")

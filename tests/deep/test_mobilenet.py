@@ -104,6 +104,80 @@ def test_a_hasher_is_trained_on_it_saved_and_used_without_the_file(files, tmp_pa
     )
 
 
+def stepped(files, **settings):
+    """How far one plain step moved each weight of the backbone and of the hash layer."""
+    folder, _ = files
+    weights = folder / "weights.safetensors"
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (24, 16, 16, 3), np.uint8)
+    hasher = hb.CSQ(
+        8, backbone=f"mobilenetv2:{weights}@32", epochs=1, random_state=0, optimizer="sgd",
+        schedule="constant", augment=False, backbone_decay=0.0, batch_size=32, **settings,
+    )  # fmt: skip
+    network = hasher.fit(images, np.arange(24) % 2)._network()
+    before = read_weights(weights).state_dict()
+    after = network.backbone.state_dict()
+    moved = torch.cat([(after[name] - before[name]).ravel() for name in before])
+    return moved, network.head.weight.detach()
+
+
+def test_a_pretrained_backbone_learns_at_a_tenth_of_the_rate(files):
+    (moved, head), (whole, same), (frozen, _) = (
+        stepped(files, **rate) for rate in ({}, {"backbone_rate": 1.0}, {"backbone_rate": 0})
+    )
+    assert whole.abs().max() > 0
+    torch.testing.assert_close(moved, whole / 10, rtol=1e-2, atol=float(whole.abs().max()) / 1e3)
+    torch.testing.assert_close(head, same)
+    assert not frozen.any()
+    from hammingbird.deep.training import Training
+
+    assert Training().backbone_factor(pretrained=False) == 1
+    assert Training(backbone_rate=0.5).backbone_factor(pretrained=True) == 0.5
+    with pytest.raises(hb.InputError, match="must not be negative"):
+        Training(backbone_rate=-1)
+
+
+def test_compare_fine_tunes_and_goes_on_after_a_stop(files, tmp_path, monkeypatch):
+    from hammingbird.datasets import Dataset
+    from hammingbird.deep.checkpoint import Checkpoints
+
+    folder, _ = files
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40, 16, 16, 3), np.uint8)
+    y = np.arange(40) % 2
+    every = Dataset("pictures", images.reshape(40, -1), y, images)
+    train, query = every.take(slice(0, 30)), every.take(slice(30, 40))
+
+    def run(name):
+        hb.compare(
+            train, query, methods=["csq"], bits=[8], relevance="labels", out=tmp_path / name,
+            parameters={
+                "backbone": f"mobilenetv2:{folder}/weights.safetensors@32", "epochs": 3,
+                "precision": "bfloat16", "checkpoint": str(tmp_path / "checkpoints" / name),
+            },
+        )  # fmt: skip
+        cell = tmp_path / name / "cells" / "csq-8-0"
+        return np.load(cell / "query_scores.npy"), np.load(cell / "database.npy")
+
+    whole = run("whole")
+    write = Checkpoints.write
+
+    def stopping(self, tensors, history):
+        write(self, tensors, history)
+        if len(history) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "write", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            run("stopped")
+    assert [p.name for p in (tmp_path / "checkpoints" / "stopped").rglob("epoch-*")] == [
+        "epoch-00002"
+    ]
+    for found, expected in zip(run("stopped"), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_files_that_are_not_it_are_refused(files, tmp_path):
     folder, arrays = files
     images = np.zeros((4, 8, 8, 3), np.uint8)

@@ -42,7 +42,7 @@ def small(monkeypatch):
         (posterior, "cifar_2_features"),
         (separation, "cifar_1_features"),
         (zero_shot, "imagenet100_features"),
-        (retrieved, "imagenet100_features"),
+        (retrieved, "tiny_imagenet100"),
     ):
         monkeypatch.setattr(module, name, lambda: parts)
     monkeypatch.setattr(information, "QUERIES", 20)
@@ -234,6 +234,11 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     assert "old" not in text
     assert "series" not in text
     assert pages.write_pages(tmp_path) == []
+    assert "--quick" not in text
+    short = {"part one": table, "quick": "one seed"}
+    (tmp_path / "results" / "a.json").write_text(json.dumps(short))
+    assert pages.write_pages(tmp_path) == [page]
+    assert "(--quick: one seed.)" in page.read_text()
     page.write_text("<!-- results/none.json -->\n<!-- end -->\n")
     with pytest.raises(hb.FileError, match="hammingbird reproduce none"):
         pages.write_pages(tmp_path)

@@ -1,13 +1,13 @@
-"""Commands for folders of pictures: dedup, index, find."""
+"""Commands for folders of pictures: dedup, index, find, features."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
-from hammingbird.cli.terminal import Out, Overwrite, app, console, plain, table
+from hammingbird.cli.terminal import ImageSize, Labels, Out, Overwrite, app, console, plain, table
 from hammingbird.errors import InputError, MissingExtraError
 
 Model = Annotated[
@@ -123,3 +123,38 @@ def find(
         console.print(f"written to {plain(found.write(out))}", soft_wrap=True)
     except MissingExtraError:
         console.print("for the page: pip install 'hammingbird[report]'", markup=False)
+
+
+@app.command()
+def features(
+    pictures: Annotated[
+        Path, typer.Argument(help="A folder of pictures, image Parquet, or an array of pictures.")
+    ],
+    backbone: Annotated[
+        str,
+        typer.Option(help="weights=FILE of a MobileNetV2, weights=FILE@96, timm:NAME or hf:NAME."),
+    ],
+    out: Out,
+    image_size: ImageSize = None,
+    labels: Labels = None,
+    batch_size: Annotated[int, typer.Option(help="Pictures at a time.", min=1)] = 64,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a vector for each picture, by a pretrained network, with the names of the rows.
+
+    As .parquet (name, vector, label) or .npy (names in .names.txt). A stopped run goes on.
+    """
+    from hammingbird.images import write_features
+
+    n, width = write_features(
+        pictures,
+        out,
+        backbone,
+        image_size=image_size,
+        labels=cast("Any", labels),
+        batch_size=batch_size,
+        device=device,
+        overwrite=overwrite,
+    )
+    console.print(f"{n:,} vectors of {width:,} numbers: {plain(out)}", soft_wrap=True)

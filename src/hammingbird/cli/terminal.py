@@ -15,7 +15,7 @@ from rich.table import Table
 from hammingbird.errors import InputError
 from hammingbird.storage import package_version
 
-KEEPING = ("compare", "dedup", "demo", "index", "reproduce")
+KEEPING = ("compare", "dedup", "demo", "features", "index", "reproduce")
 """Commands that keep what is finished when they are stopped."""
 
 

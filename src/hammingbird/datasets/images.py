@@ -57,8 +57,8 @@ class Pictures(Source):
         self.path, self._resize = path, size is not None
         if not n:
             raise FileError(f"{path} is empty: it holds no image")
-        self._frame = self._survey(size)
-        self.shape = (n, int(np.prod(self._frame)))
+        self.frame = self._survey(size)
+        self.shape = (n, int(np.prod(self.frame)))
 
     @abstractmethod
     def pictures(self) -> Iterator[Picture]:
@@ -72,10 +72,10 @@ class Pictures(Source):
         """Decode all images into one array."""
         y, classes = self.labels()
         with reading(self.path):
-            images = np.empty((self.shape[0], *self._frame), np.uint8)
+            images = np.empty((self.shape[0], *self.frame), np.uint8)
         with tqdm(total=len(images), desc=f"decode {self.path.name}", disable=None) as bar:
             done = 0  # the bar does not count where it is not shown
-            for block in self._decoded(TASK * 16):
+            for block in self.decoded(TASK * 16):
                 images[done : done + len(block)] = block
                 done += len(block)
                 bar.update(len(block))
@@ -84,13 +84,14 @@ class Pictures(Source):
 
     def blocks(self, rows: int) -> Iterator[Array]:
         """Decode the images block by block."""
-        for block in self._decoded(rows):
+        for block in self.decoded(rows):
             yield block.reshape(len(block), -1)
 
-    def _decoded(self, rows: int) -> Iterator[NDArray[np.uint8]]:
+    def decoded(self, rows: int, start: int = 0) -> Iterator[NDArray[np.uint8]]:
+        """Decode the images from number ``start`` on, by ``rows``, each block [m, h, w(, 3)]."""
         with reading(self.path), ThreadPoolExecutor() as pool:
-            for group in _groups(self.pictures(), rows):
-                block = np.empty((len(group), *self._frame), np.uint8)
+            for group in _groups(islice(self.pictures(), start, None), rows):
+                block = np.empty((len(group), *self.frame), np.uint8)
                 tasks = [slice(start, start + TASK) for start in range(0, len(group), TASK)]
                 list(pool.map(self._decode, [group[t] for t in tasks], [block[t] for t in tasks]))
                 yield block
@@ -118,7 +119,7 @@ class Pictures(Source):
     def _decode(self, pictures: list[Picture], out: NDArray[np.uint8]) -> None:
         for picture, row in zip(pictures, out, strict=True):
             with opened(self.path, picture) as image:
-                row[:] = pixels(image, self._frame, resize=self._resize)
+                row[:] = pixels(image, self.frame, resize=self._resize)
 
 
 class ImageFolder(Pictures):

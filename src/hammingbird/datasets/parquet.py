@@ -57,6 +57,16 @@ def open_parquet(path: Path, array: str | None = None, size: Size = None) -> Sou
     return VectorTable(path, file, column)
 
 
+def read_column(path: Path, name: str) -> list[Any]:
+    """Read one column of plain values, such as names of rows."""
+    with reading(path):
+        file = _open(path)
+        if name not in file.schema_arrow.names:
+            raise FileError(f"{path} has no column {name!r}")
+        values: list[Any] = file.read(columns=[name])[name].to_pylist()
+        return values
+
+
 class VectorTable(Source):
     """A column whose rows are lists of numbers, all equally long."""
 
@@ -116,6 +126,17 @@ class ImageTable(Pictures):
                         raise FileError(f"{self.path}: row {row} of {self._column} has no bytes")
                     yield Picture(f"row {row} of {self._column}", content)
                     row += 1
+
+    def paths(self) -> list[str]:
+        """Return what each image's ``path`` says, or the number of its row."""
+        row, found = 0, []
+        with reading(self.path):
+            for column in _pieces(self.path, self._file, self._column, PICTURES_PER_BATCH):
+                has = column.type.get_field_index("path") >= 0
+                given = column.field("path").to_pylist() if has else [None] * len(column)
+                found += [name or str(row + i) for i, name in enumerate(given)]
+                row += len(column)
+        return found
 
     def labels(self) -> tuple[Array | None, Array | None]:
         """Return the label column and the class names of Hugging Face's metadata."""

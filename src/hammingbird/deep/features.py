@@ -11,23 +11,25 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from hammingbird.deep.mobilenet import convert, read_weights
 from hammingbird.deep.network import backbone_of
+from hammingbird.deep.training import Training
 from hammingbird.errors import FileError, InputError
 
-KINDS = "timm:NAME, hf:NAME or weights=FILE"
+KINDS = "timm:NAME, hf:NAME, weights=FILE or mobilenetv2:FILE, which is the same"
+OWN = ("weights=", "mobilenetv2:")
+COLOURS = 3
 SIDE = 224
 """Pixels a side where a model does not say how large it wants its pictures."""
 MOBILENET_SIDE = 96
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and deviation of ImageNet's pixels from 0 to 1, where a model does not name its own."""
-AT_ONCE = 64
 
 
 class Features:
-    """A network from pictures [m, 3, h, w] to features [m, f].
+    """A network from pictures [m, 3, side, side] to features [m, f].
 
     Parameters
     ----------
@@ -37,6 +39,10 @@ class Features:
         Height and width of its pictures.
     mean, scale
         Of each channel, or of all: pixels from 0 to 255 go in as ``(pixel - mean) / scale``.
+    batch_size
+        Pictures that go through it at a time.
+    device
+        ``cpu``, ``cuda``, or ``auto``.
     """
 
     def __init__(
@@ -45,23 +51,35 @@ class Features:
         side: int,
         mean: float | Sequence[float] = 0.0,
         scale: float | Sequence[float] = 255.0,
+        *,
+        batch_size: int = 64,
+        device: str = "auto",
     ) -> None:
-        self.network, self.side = network.eval(), side
+        self.device = Training(device=device).torch_device()
+        self.network, self.side = network.eval().to(self.device), side
+        self.batch_size = batch_size
         self.mean, self.scale = (
-            torch.tensor(v, dtype=torch.float32).reshape(-1, 1, 1) for v in (mean, scale)
+            torch.tensor(v, dtype=torch.float32, device=self.device).reshape(-1, 1, 1)
+            for v in (mean, scale)
         )
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Features [n, f] of pictures [n, side, side, 3]."""
-        parts = []
-        for start in range(0, len(pixels), AT_ONCE):
-            some = torch.from_numpy(pixels[start : start + AT_ONCE]).permute(0, 3, 1, 2)
-            found = self.network((some.float() - self.mean) / self.scale)
-            if not isinstance(found, torch.Tensor) or found.ndim != 2:
-                raise InputError("the network must return features [m, f], one row per picture")
-            parts.append(found.float().numpy())
-        return np.concatenate(parts)
+        """Features [n, f] of pictures [n, h, w, 3] or grey ones [n, h, w], resized to its side."""
+        starts = range(0, len(pixels), self.batch_size)
+        parts = [self._batch(pixels[start : start + self.batch_size]) for start in starts]
+        return torch.cat(parts).numpy()
+
+    def _batch(self, pixels: NDArray[np.uint8]) -> Tensor:
+        coloured = pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], COLOURS, 3)
+        some = torch.from_numpy(np.ascontiguousarray(coloured)).to(self.device)
+        some = some.permute(0, 3, 1, 2).float()
+        if some.shape[2:] != (self.side, self.side):
+            some = nn.functional.interpolate(some, self.side, mode="bilinear", antialias=True)
+        found = self.network((some - self.mean) / self.scale)
+        if not isinstance(found, Tensor) or found.ndim != 2:
+            raise InputError("the network must return features [m, f], one row per picture")
+        return found.float().cpu()
 
     @property
     def fingerprint(self) -> str:
@@ -73,28 +91,33 @@ class Features:
         return digest.hexdigest()[:32]
 
 
-def open_features(spec: str) -> Features:
+def open_features(
+    spec: str, *, side: int | None = None, batch_size: int = 64, device: str = "auto"
+) -> Features:
     """Features by name: ``timm:NAME``, ``hf:NAME``, or ``weights=FILE`` of a MobileNetV2.
 
     The file is safetensors, or the quantized ``.npz`` that :func:`convert` reads; ``FILE@128``
-    takes pictures of 128 pixels a side. Named models are looked up by their libraries, on the
-    network if they are not on this machine.
+    takes pictures of 128 pixels a side, and ``side`` says it for every kind. Named models are
+    looked up by their libraries, on the network if they are not on this machine.
     """
-    if spec.startswith("weights="):
-        return _mobilenet(spec.removeprefix("weights="))
-    kind, _, name = spec.partition(":")
-    if kind not in ("timm", "hf") or not name:
-        raise InputError(f"features are {KINDS}, got {spec!r}")
-    network = backbone_of(spec, (SIDE, SIDE, 3))
-    side, (mean, deviation) = _timm(network) if kind == "timm" else _huggingface(network, name)
-    pixels = [[255 * float(v) for v in values] for values in (mean, deviation)]
-    return Features(network, side, *pixels)
+    for prefix in OWN:
+        if spec.startswith(prefix):
+            network, usual, pixels = _mobilenet(spec, spec.removeprefix(prefix))
+            break
+    else:
+        kind, _, name = spec.partition(":")
+        if kind not in ("timm", "hf") or not name:
+            raise InputError(f"features are {KINDS}, got {spec!r}")
+        network = backbone_of(spec, (SIDE, SIDE, COLOURS))
+        usual, shares = _timm(network) if kind == "timm" else _huggingface(network, name)
+        pixels = [[255 * float(v) for v in values] for values in shares]
+    return Features(network, side or usual, *pixels, batch_size=batch_size, device=device)
 
 
-def _mobilenet(name: str) -> Features:
+def _mobilenet(spec: str, name: str) -> tuple[nn.Module, int, Any]:
     path, _, size = name.partition("@")
     if size and not (size.isascii() and size.isdigit() and 32 <= int(size) <= 1024):
-        raise InputError(f"weights={name}: {size!r} is no size from 32 to 1024")
+        raise InputError(f"{spec}: {size!r} is no size from 32 to 1024")
     if not Path(path).is_file():
         raise FileError(f"{path} does not exist: give the weights of a MobileNetV2")
     if Path(path).suffix == ".npz":
@@ -104,7 +127,7 @@ def _mobilenet(name: str) -> Features:
             network = read_weights(converted)
     else:
         network = read_weights(path)
-    return Features(network, int(size) if size else MOBILENET_SIDE, *network.pixels)
+    return network, int(size) if size else MOBILENET_SIDE, network.pixels
 
 
 def _timm(network: nn.Module) -> tuple[int, Any]:

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 AT_ONCE = 1024
-"""Rows that the network encodes together."""
+"""Rows that the network encodes together, of pictures fewer: their layers are wide."""
+PICTURES_AT_ONCE = 128
 
 
 class TrainedHasher(CenterHasher):
@@ -229,10 +230,11 @@ class TrainedHasher(CenterHasher):
         device = self._training().torch_device()
         network.to(device).eval()
         X = np.require(X, requirements=["C", "W"])  # torch warns of maps that are read-only
+        many = AT_ONCE if len(self.input_shape_) == 1 else PICTURES_AT_ONCE
         with torch.inference_mode():
             parts = [
-                network(torch.from_numpy(X[start : start + AT_ONCE]).to(device)).float().cpu()
-                for start in range(0, len(X), AT_ONCE)
+                network(torch.from_numpy(X[start : start + many]).to(device)).float().cpu()
+                for start in range(0, len(X), many)
             ]
         return torch.cat(parts).numpy()
 

@@ -26,6 +26,8 @@ class Network(nn.Module):
         super().__init__()
         self.enter, self.backbone, self.head = enter, backbone, head
         self.augment: nn.Module | None = None
+        self.pretrained = False
+        """Whether the backbone came with weights of its own."""
 
     def forward(self, X: Tensor) -> Tensor:
         """Return logits [m, n_bits]."""
@@ -171,7 +173,9 @@ def build(
     head = nn.Linear(width, n_bits)
     nn.init.normal_(head.weight, std=math.sqrt(1.0 / width))
     nn.init.zeros_(head.bias)
-    return Network(enter, body, head)
+    network = Network(enter, body, head)
+    network.pretrained = pretrained and isinstance(backbone, str) and backbone.startswith(NAMED)
+    return network
 
 
 def backbone_of(

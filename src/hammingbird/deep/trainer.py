@@ -315,7 +315,7 @@ def _optimizer(network: Network, objective: Objective, training: Training) -> to
     head, body = training.weight_decay, training.backbone_decay
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for part, factor, decay in (
-        (network.backbone, training.backbone_rate, body),
+        (network.backbone, training.backbone_factor(network.pretrained), body),
         (network.head, 1.0, head),
         (objective, 1.0, 0.0),
     ):

@@ -12,6 +12,8 @@ import torch
 from hammingbird.errors import InputError
 
 WARM_UP = 0.1
+AUTO = "auto"
+PRETRAINED_RATE = 0.1
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Training:
         ``one-cycle`` rises over the first tenth of the steps and falls to zero as a cosine,
         ``step`` halves the rate after each fifth, ``constant`` keeps it.
     backbone_rate
-        What the learning rate of the backbone is multiplied by; 0.1 suits a pretrained one, and 0
-        freezes it.
+        What the learning rate of the backbone is multiplied by; ``auto`` is 0.1 for a pretrained
+        one that is given by its name, else 1; 0 freezes it.
     weight_decay, backbone_decay
         Of the hash layer's weight matrix, and of the backbone's; AdamW takes
         ``learning_rate * weight_decay`` off per step. Biases, normalisation and the objective's own
@@ -57,7 +59,7 @@ class Training:
     batch_size: int = 256
     learning_rate: float = 1e-3
     schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
-    backbone_rate: float = 1.0
+    backbone_rate: float | Literal["auto"] = "auto"
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 1e-4
     backbone_decay: float = 0.05
@@ -79,7 +81,8 @@ class Training:
                 raise InputError(f"{name} must be a whole number from {smallest}, got {value!r}")
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate must be positive, got {self.learning_rate}")
-        for name in ("weight_decay", "backbone_decay", "backbone_rate"):
+        rate = () if self.backbone_rate == AUTO else ("backbone_rate",)
+        for name in ("weight_decay", "backbone_decay", *rate):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.validation < 1:
@@ -102,6 +105,12 @@ class Training:
             return self.learning_rate * (0.04 + 0.96 * progress / WARM_UP)
         fallen = (progress - WARM_UP) / (1 - WARM_UP)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * fallen))
+
+    def backbone_factor(self, pretrained: bool) -> float:
+        """Return what the learning rate of a backbone is multiplied by."""
+        if self.backbone_rate == AUTO:
+            return PRETRAINED_RATE if pretrained else 1.0
+        return float(self.backbone_rate)
 
     def torch_device(self) -> torch.device:
         """Return the device to train on."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hammingbird.papers.tables import SEEDS, Table, variants
+from hammingbird.papers.tables import SEEDS, STANDS_IN, Table, variants
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import LIGHT, save_panels
 from hammingbird.report.content import Content
@@ -30,9 +30,14 @@ class Curves:
     table: Table
     bits: int
 
-    def __call__(self, out: Path, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+    def __call__(
+        self, out: Path, seeds: Sequence[int] | None = None, *, quick: bool = False
+    ) -> dict[str, Any]:
         """Run what is missing; draw, and return the points, means over seeds."""
-        parts = self.table.data()
+        if quick:
+            return replace(self, table=self.table.short())(out, (seeds or SEEDS)[:1])
+        seeds = seeds or SEEDS
+        parts, missing = self.table.parts()
         balls: dict[str, list[tuple[float, float]]] = {}
         curves: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in CURVES}
         dashed = {}
@@ -54,6 +59,7 @@ class Curves:
         save_panels(out / f"{self.name}.svg", panels)
         return {
             "data": parts[0].name,
+            **({STANDS_IN: missing} if missing else {}),
             "bits": self.bits,
             "seeds": len(seeds),
             BALL: balls,

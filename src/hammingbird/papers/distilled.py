@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hammingbird.comparison.run import compare
 from hammingbird.datasets import Dataset
 from hammingbird.evaluation import asymmetric_scores, evaluate, evaluate_scores
 from hammingbird.papers.markdown import write_table
+from hammingbird.papers.quick import ends, fewer_rows
 from hammingbird.papers.sources import banking77, mnist, sift, word_vectors
 from hammingbird.targets import nearest_vectors
 
@@ -24,31 +26,43 @@ SEEDS = (0, 1, 2)
 ROWS, QUERIES = 20_000, 1_000
 
 
-def neighbors_kept(out: Path) -> dict[str, Any]:
+def neighbors_kept(
+    out: Path, seeds: Sequence[int] | None = None, *, quick: bool = False
+) -> dict[str, Any]:
     """Recall 10@10 by Hamming distance and by asymmetric scores, at 32 to 256 bits."""
+    seeds = seeds or SEEDS
+    lengths, seeds = (ends(BITS), seeds[:1]) if quick else (BITS, seeds)
     records: list[dict[str, Any]] = []
-    for train, query in _sets():
+    for whole, query in _sets():
+        train = fewer_rows((whole, query, whole))[0] if quick else whole
         results = compare(
             train,
             query,
+            whole,
             methods=METHODS,
-            bits=BITS,
-            seeds=SEEDS,
+            bits=lengths,
+            seeds=seeds,
             relevance="neighbors:10",
             out=out / "runs" / f"{train.name}-neighbors",
             metrics=[METRIC],
         )
         records += [_record(train.name, row) for row in average(results) if row.method in METHODS]
-    _write_markdown(out / "distilled.md", records)
-    return {"metric": METRIC, "seeds": len(SEEDS), "records": records}
+    _write_markdown(out / "distilled.md", records, lengths)
+    return {"metric": METRIC, "seeds": len(seeds), "records": records}
 
 
-def prefixes(out: Path) -> dict[str, Any]:  # noqa: ARG001
+def prefixes(
+    out: Path,  # noqa: ARG001
+    seeds: Sequence[int] | None = None,
+    *,
+    quick: bool = False,
+) -> dict[str, Any]:
     """One model whose first 16 and 32 bits serve as well, beside a model for each length."""
+    seeds = seeds or SEEDS
     X, queries = banking77()
     ids = nearest_vectors(queries, X, 10).ids
     records = []
-    for seed in SEEDS:
+    for seed in seeds[:1] if quick else seeds:
         shared = catalog.make("distilled", 64, seed).set_params(prefixes=(16, 32)).fit(X)
         for bits in (16, 32, 64):
             own = catalog.make("distilled", bits, seed).fit(X)
@@ -97,7 +111,7 @@ def _record(data: str, row: Row) -> dict[str, Any]:
     return {"data": data, "method": row.method, "bits": row.bits, "seeds": row.seeds, **means}
 
 
-def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
+def _write_markdown(path: Path, records: list[dict[str, Any]], lengths: Sequence[int]) -> None:
     """Hamming / asymmetric per data, method and length, and the seconds of the longest fit."""
     rows = []
     for data in dict.fromkeys(r["data"] for r in records):
@@ -107,8 +121,8 @@ def _write_markdown(path: Path, records: list[dict[str, Any]]) -> None:
                 f"{row[b]['metrics'][METRIC]:.3f} / {row[b]['asymmetric'][METRIC]:.3f}"
                 if b in row
                 else ""
-                for b in BITS
+                for b in lengths
             ]
             seconds = max(r["seconds"]["fit"] for r in row.values())
             rows.append([data, method, *cells, f"{seconds:.0f}"])
-    write_table(path, ["data", "method", *(f"{b} bits" for b in BITS), "fit, s"], rows)
+    write_table(path, ["data", "method", *(f"{b} bits" for b in lengths), "fit, s"], rows)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from hammingbird.papers.published import NUS_21, nus_21_all
 from hammingbird.papers.sources import (
     cifar_1_features,
     cifar_2_features,
     gist,
     imagenet100_features,
+    tmc2007,
+    tmc2007_all,
 )
 from hammingbird.papers.tables import Row, Table
 
@@ -49,6 +52,44 @@ CIFAR_2 = Table(
         Row("dtsh", (0.915, 0.923, 0.925, 0.926)),
         Row("mihash", (0.927, 0.938, 0.942, 0.943)),
     ),
+)
+
+NUS_1 = Table(
+    "mihash-table1-nus",
+    NUS_21,
+    "nus-1, VGG-F",
+    "map@5000",
+    (12, 24, 32, 48),
+    (
+        Row("sh", (0.621, 0.616, 0.615, 0.612)),
+        Row("itq", (0.719, 0.739, 0.747, 0.756)),
+        Row("splh", (0.753, 0.775, 0.783, 0.786)),
+        Row("ksh", (0.768, 0.804, 0.815, 0.824)),
+        Row("sdh", (0.780, 0.804, 0.816, 0.824)),
+        Row("fasthash", (0.779, 0.807, 0.816, 0.825)),
+        Row("structhash", (0.748, 0.772, 0.790, 0.801)),
+        Row("vdsh", (0.769, 0.796, 0.803, 0.807)),
+        Row("dpsh", (0.758, 0.793, 0.818, 0.830)),
+        Row("dtsh", (0.773, 0.813, 0.820, 0.838)),
+        Row("mihash", (0.773, 0.820, 0.831, 0.843)),
+    ),
+    stand_in=tmc2007,
+)
+
+NUS_2 = Table(
+    "mihash-table2-nus",
+    nus_21_all,
+    "nus-2, VGG-F",
+    "map@50000",
+    (16, 24, 32, 48),
+    (
+        Row("drsh", (0.609, 0.618, 0.621, 0.631)),
+        Row("drsch", (0.715, 0.722, 0.736, 0.741)),
+        Row("dpsh", (0.715, 0.722, 0.736, 0.741)),
+        Row("dtsh", (0.756, 0.776, 0.785, 0.799)),
+        Row("mihash", (0.798, 0.814, 0.819, 0.820)),
+    ),
+    stand_in=tmc2007_all,
 )
 
 IMAGENET100 = Table(

@@ -51,7 +51,8 @@ def fill(text: str, results: Path) -> str:
                 f"{path} cannot be read ({error}): hammingbird reproduce {name} --out {results}"
             ) from error
         chosen = content[part] if part else content
-        return f"{opening}\n{as_table(chosen)}\n{closing}"
+        quick = f"\n(--quick: {content['quick']}.)\n" if content.get("quick") else ""
+        return f"{opening}\n{as_table(chosen)}{quick}\n{closing}"
 
     return BLOCK.sub(block, text)
 

@@ -26,33 +26,45 @@ class Result:
 
 
 _NEAR, _LABEL = "true neighbours", "same label"
-_IMAGES = "ImageNet-100 features"
+_IMAGES = "ImageNet-100 features, else Tiny's"
 _CIFAR = "CIFAR-10 features"
 
 RESULTS: Mapping[str, Result] = MappingProxyType(
     {
         "sgh-fig4": Result(
-            SGH, "figure", "sgh:error_by_examples", "reconstruction error by examples seen",
-            "MNIST", "training rows", 8,
+            SGH, "figure", "reconstruction:error_by_examples",
+            "reconstruction error by examples seen", "MNIST, GIST", "training rows", 12,
         ),
         "sgh-fig5": Result(
-            SGH, "figure", "sgh:time_to_error", "training time of BA and SGH to one error",
-            "MNIST", "training rows", 12,
+            SGH, "figure", "reconstruction:time_to_error",
+            "training time of BA and SGH to one error", "MNIST, GIST", "training rows", 16,
         ),
         "sgh-fig6": Result(
             SGH, "figure", "sgh:recall_by_rank", "recall 1@N and 10@N",
-            "MNIST, SIFT", _NEAR, 15,
+            "MNIST, SIFT, GIST; SIFT-1M, GIST-1M, SIFT-1B where they are", _NEAR, 20,
         ),
         "sgh-fig7": Result(
             SGH, "figure", "sgh:recall_by_bits", "recall 100@100 over bits",
-            "MNIST, SIFT", _NEAR, 15,
+            "MNIST, SIFT, GIST; SIFT-1M, GIST-1M where they are", _NEAR, 20,
         ),
         "sgh-fig8": Result(
             SGH, "figure", "sgh:inner_products", "maximum inner product search",
             "word vectors", "largest inner products", 15,
         ),
+        "sgh-fig8-why": Result(
+            SGH, "table", "why:inner_products", "why BA passes SGH at 64 bits: prior, steps, bits",
+            "word vectors", "largest inner products", 10,
+        ),
         "hashnet-table1": Result(
             HASHNET, "table", "hashnet:IMAGENET100", "HashNet and others", _IMAGES, _LABEL, 20,
+        ),
+        "hashnet-table1-nus": Result(
+            HASHNET, "table", "hashnet:NUS_TABLE1", "its block of NUS-WIDE-81",
+            "NUS-WIDE-81, else TMC2007", "a label in common", 60,
+        ),
+        "hashnet-table1-coco": Result(
+            HASHNET, "table", "hashnet:COCO_TABLE1", "its block of MS COCO",
+            "MS COCO, else TMC2007", "a label in common", 60,
         ),
         "hashnet-table2": Result(
             HASHNET, "table", "zero_shot:unseen_classes", "queries of unseen classes, two readings",
@@ -63,15 +75,23 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
         ),
         "hashnet-table3-sets": Result(
             HASHNET, "table", "hashnet:LABEL_SETS", "variants, label sets",
-            "TMC2007", "a label in common", 35,
+            "MS COCO, else TMC2007", "a label in common", 35,
+        ),
+        "hashnet-table3-nus": Result(
+            HASHNET, "table", "hashnet:NUS_TABLE3", "variants, the block of NUS-WIDE-81",
+            "NUS-WIDE-81, else TMC2007", "a label in common", 35,
         ),
         "hashnet-fig2": Result(
             HASHNET, "figure", "hashnet:CURVES", "P@H<=2, precision-recall and P@N curves",
             _IMAGES, _LABEL, 20,
         ),
+        "hashnet-fig3": Result(
+            HASHNET, "figure", "hashnet:NUS_CURVES", "the same curves, NUS-WIDE-81",
+            "NUS-WIDE-81, else TMC2007", "a label in common", 60,
+        ),
         "hashnet-fig4": Result(
-            HASHNET, "figure", "hashnet:SETS_CURVES", "the same curves, label sets",
-            "TMC2007", "a label in common", 35,
+            HASHNET, "figure", "hashnet:COCO_CURVES", "the same curves, MS COCO",
+            "MS COCO, else TMC2007", "a label in common", 60,
         ),
         "hashnet-fig5": Result(
             HASHNET, "figure", "retrieved:HASHNET", "the first ten pictures, hits framed green",
@@ -89,24 +109,40 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
             HASHNET, "figure", "histograms:before_the_sign", "absolute codes before the sign",
             _IMAGES, "queries", 1,
         ),
+        "hashnet-16-bits": Result(
+            HASHNET, "table", "why:HASHNET_STEEPEST", "HashNet at 16 bits, one setting at a time",
+            _IMAGES, "2,000 training rows ask", 20,
+        ),
         "mihash-table1": Result(
             MIHASH, "table", "mihash:CIFAR_1", "MIHash and others, few labels",
             _CIFAR, "cifar-1", 20,
         ),
+        "mihash-table1-nus": Result(
+            MIHASH, "table", "mihash:NUS_1", "the same on NUS-WIDE's 21 concepts",
+            "NUS-WIDE-21, else TMC2007", "nus-1", 60,
+        ),
         "mihash-table2": Result(
             MIHASH, "table", "mihash:CIFAR_2", "MIHash and others, all labels",
             _CIFAR, "cifar-2", 240,
+        ),
+        "mihash-table2-nus": Result(
+            MIHASH, "table", "mihash:NUS_2", "the same on NUS-WIDE's 21 concepts",
+            "NUS-WIDE-21, else TMC2007", "nus-2", 90,
         ),
         "mihash-table3": Result(
             MIHASH, "table", "mihash:IMAGENET100", "MIHash and others", _IMAGES, _LABEL, 15,
         ),
         "mihash-table4": Result(
             MIHASH, "table", "mihash:LABELME", "MIHash and others, neighbours without labels",
-            "GIST", "22K LabelMe", 15,
+            "LabelMe, else Tiny-ImageNet's GIST", "22K LabelMe", 15,
         ),
         "mihash-table5": Result(
             MIHASH, "table", "mihash:ABLATION", "MIHash by gamma and by batch size",
             _CIFAR, "cifar-1", 12,
+        ),
+        "mihash-dtsh": Result(
+            MIHASH, "table", "why:DTSH", "DTSH with all labels, one setting at a time",
+            _CIFAR, "2,000 training rows ask", 200,
         ),
         "mihash-fig2": Result(
             MIHASH, "figure", "information:information_and_precision",
@@ -136,7 +172,7 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
         ),
         "lower-bound-table2": Result(
             LOWER_BOUND, "table", "lower_bound:table2", "CSQ_D by how its centres are made",
-            f"{_CIFAR}; {_IMAGES}", f"cifar-1; {_LABEL}", 50,
+            f"{_CIFAR}; NUS-WIDE-21, else TMC2007; {_IMAGES}", f"cifar-1; nus-1; {_LABEL}", 60,
         ),
         "lower-bound-untrained": Result(
             LOWER_BOUND, "table", "lower_bound:UNTRAINED", "_D with a surrogate left as drawn",
@@ -163,6 +199,15 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
             LOWER_BOUND, "table", "lowest_precision:by_enumeration",
             "the lowest average precision, closed form and enumeration", "all rankings of 9 items",
             "distinct ranks", 1,
+        ),
+        "fine-tuned-cifar10": Result(
+            MIHASH, "table", "fine_tuned:cifar10", "the network learned with the codes, 96 pixels",
+            "CIFAR-10's pictures, MobileNetV2's weights", "cifar-2", 250,
+        ),
+        "fine-tuned-imagenet100": Result(
+            HASHNET, "table", "fine_tuned:imagenet100",
+            "the network learned with the codes, beside frozen features",
+            "Tiny-ImageNet's pictures, MobileNetV2's weights", _LABEL, 160,
         ),
         "evaluation-rules": Result(
             OWN, "table", "rules:by_rules", "one set of codes by all repositories' rules",

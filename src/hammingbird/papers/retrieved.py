@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hammingbird import kernels
 from hammingbird.papers.figures import SEED, fitted
-from hammingbird.papers.sources import imagenet100_features, imagenet100_pictures
+from hammingbird.papers.sources import imagenet100_pictures, tiny_imagenet100
 from hammingbird.report.pictures import framed, save_picture
 
 QUERIES, RESULTS = 6, 10
@@ -30,7 +30,7 @@ class Retrieved:
 
         Queries are searched among each other: they have pictures, and were not learned from.
         """
-        train, query, _ = imagenet100_features()
+        train, query, _ = tiny_imagenet100()
         pictures = imagenet100_pictures()
         assert query.y is not None
         rows = np.arange(len(query.X))

@@ -1,21 +1,18 @@
-"""Stochastic Generative Hashing: Figures 4 to 8 of the supplement."""
+"""Stochastic Generative Hashing, Figures 6 to 8: what codes find."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird import rivals
-from hammingbird.classical.autoencoder import BinaryAutoencoder
-from hammingbird.classical.itq import ITQ
-from hammingbird.classical.sgh import SGH
-from hammingbird.decoder import LinearDecoder, least_squares_decoder, reconstruction_error
+from hammingbird.datasets.source import Array
+from hammingbird.decoder import LinearDecoder
 from hammingbird.evaluation import asymmetric_scores
-from hammingbird.hasher import Hasher, row_chunks
+from hammingbird.hasher import Hasher
 from hammingbird.papers.figures import (
     RANKS,
     SEED,
@@ -25,105 +22,34 @@ from hammingbird.papers.figures import (
     recall_of_scores,
     true_neighbors,
 )
-from hammingbird.papers.sources import mnist, sift, word_vectors
+from hammingbird.papers.quick import ends
+from hammingbird.papers.searches import (
+    Search,
+    gist_search,
+    mnist_search,
+    own_searches,
+    short_search,
+    sift_search,
+)
+from hammingbird.papers.sources import word_vectors
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import save_panels
 
 METHODS = ("lsh", "sh", "itq", "kmh", "ba", "sgh")
-PASSES = (1, 2, 3, 5, 8, 12, 16, 21)
-ROUNDS = (1, 2, 5, 10, 20, 50)
+BITS, ALL_BITS = (16, 32, 64), (8, 16, 32, 64)
+NEIGHBORS = 100
+Records: TypeAlias = list[dict[str, Any]]
 
 
-def error_by_examples(out: Path) -> dict[str, Any]:
-    """Figure 4: both protocols for SGH and ITQ at 8 to 64 bits, on the training images."""
-    X, _ = mnist()
-    records = []
-    for bits in (8, 16, 32, 64):
-        sgh = SGH(bits, random_state=SEED)
-        for seen in range(1, max(PASSES) + 1):
-            sgh.partial_fit(X)
-            if seen in PASSES:
-                own = reconstruction_error(sgh.transform(X), bits, X, sgh.decoder_, sgh.offset_)
-                records.append(_errors("SGH", bits, seen * len(X), own / 2, _fair(sgh, X)))
-        for rounds in ROUNDS:
-            itq = ITQ(bits, max_iter=rounds, random_state=SEED).fit(X)
-            raw = _uncentred_error(itq, X)
-            records.append(_errors("ITQ", bits, rounds * len(X), raw / 2, _fair(itq, X)))
-    for protocol in ("official", "fair"):
-        panels = [
-            line_panel(
-                f"{bits} bits",
-                "examples seen",
-                "half squared error",
-                [
-                    Line(
-                        name,
-                        [
-                            (r["examples"], r[protocol])
-                            for r in records
-                            if (r["method"], r["bits"]) == (name, bits)
-                        ],
-                    )
-                    for name in ("ITQ", "SGH")
-                ],
-                log_x=True,
-            )
-            for bits in (8, 16, 32, 64)
-        ]
-        save_panels(out / f"sgh-fig4-{protocol}.svg", panels)
-    return {"data": "MNIST, 60,000 training images, pixels in [0, 1]", "records": records}
-
-
-def time_to_error(out: Path) -> dict[str, Any]:
-    """Figure 5: BA trained to its end, then complete fits of SGH with ever more steps."""
-    X, _ = mnist()
-    records: list[dict[str, Any]] = []
-    for bits in (8, 16, 32, 64):
-        seconds, ba = _timed(lambda b=bits: BinaryAutoencoder(b, random_state=SEED).fit(X))
-        goal = _fair(ba, X)
-        itq_seconds, itq = _timed(lambda b=bits: ITQ(b, random_state=SEED).fit(X))
-        runs = []
-        for steps in (100, 200, 400, 800, 2500):
-            sgh = SGH(bits, max_iter=steps, random_state=SEED)
-            taken, _ = _timed(lambda hasher=sgh: hasher.fit(X))
-            runs.append({"steps": steps, "seconds": taken, "error": _fair(sgh, X)})
-        reached = next((run["seconds"] for run in runs if run["error"] <= goal), None)
-        records.append(
-            {
-                "bits": bits,
-                "ba": {"seconds": seconds, "error": goal},
-                "itq": {"seconds": itq_seconds, "error": _fair(itq, X)},
-                "sgh": runs,
-                "ba_over_sgh_at_ba_error": None if reached is None else seconds / reached,
-                "sgh_over_itq": runs[-1]["seconds"] / itq_seconds,
-            }
-        )
-    panels = [
-        line_panel(
-            f"{r['bits']} bits",
-            "training seconds",
-            "half squared error",
-            [
-                Line("BA", [(r["ba"]["seconds"], r["ba"]["error"])]),
-                Line("ITQ", [(r["itq"]["seconds"], r["itq"]["error"])]),
-                Line("SGH", [(run["seconds"], run["error"]) for run in r["sgh"]]),
-            ],
-            log_x=True,
-        )
-        for r in records
-    ]
-    save_panels(out / "sgh-fig5.svg", panels)
-    return {"data": "MNIST, 60,000 training images, pixels in [0, 1]", "records": records}
-
-
-def recall_by_rank(out: Path) -> dict[str, Any]:
+def recall_by_rank(out: Path, *, quick: bool = False) -> dict[str, Any]:
     """Figure 6: Recall 1@N, and the main paper's 10@N, at 16, 32 and 64 bits."""
+    lengths = ends(BITS) if quick else BITS
     records = []
-    for data, X, queries in _sets():
-        ids = true_neighbors(out, data, queries, X)
-        for bits in (16, 32, 64):
+    for found in _sets("sift1m", "gist1m", "sift1b", quick=quick):
+        data, ids = found.name, _truth(out, found)
+        for bits in lengths:
             for method in METHODS:
-                query, database = _codes(fitted(out, data, method, bits, X), queries, X)
+                query, database = _codes(_fitted(out, found, method, bits), found.queries, found.X)
                 for k in (1, 10):
                     values = recall_of_codes(query, database, bits, ids[:, :k])
                     records.append(_curve(data, method, bits, f"recall{k}", values))
@@ -132,20 +58,23 @@ def recall_by_rank(out: Path) -> dict[str, Any]:
                 line_panel(
                     f"{data}, {bits} bits", "N", f"Recall {k}@N", _lines(records, data, bits, k)
                 )
-                for bits in (16, 32, 64)
+                for bits in lengths
             ]
             save_panels(out / f"sgh-fig6-{data}-recall{k}.svg", panels)
-    return {"ranks": list(RANKS), "records": records}
+    tables = {f"recall {k}@100": at_rank(records, f"recall{k}", 100) for k in (1, 10)}
+    return {"ranks": list(RANKS), **tables, "records": records}
 
 
-def recall_by_bits(out: Path) -> dict[str, Any]:
+def recall_by_bits(out: Path, *, quick: bool = False) -> dict[str, Any]:
     """Figure 7: Recall 100@100, and Recall 10@100, at 8 to 64 bits."""
+    lengths = ends(ALL_BITS) if quick else ALL_BITS
     records: list[dict[str, Any]] = []
-    for data, X, queries in _sets():
-        ids = true_neighbors(out, data, queries, X)
-        for bits in (8, 16, 32, 64):
+    sets = _sets("sift1m", "gist1m", quick=quick)
+    for found in sets:
+        data, ids = found.name, _truth(out, found)
+        for bits in lengths:
             for method in METHODS:
-                query, database = _codes(fitted(out, data, method, bits, X), queries, X)
+                query, database = _codes(_fitted(out, found, method, bits), found.queries, found.X)
                 for k in (10, 100):
                     (value,) = recall_of_codes(query, database, bits, ids[:, :k], ranks=(100,))
                     records.append(_curve(data, method, bits, f"recall{k}@100", [value]))
@@ -166,19 +95,21 @@ def recall_by_bits(out: Path) -> dict[str, Any]:
                 for method in METHODS
             ],
         )
-        for data in ("mnist", "sift")
+        for data in (found.name for found in sets)
     ]
     save_panels(out / "sgh-fig7.svg", panels)
-    return {"records": records}
+    tables = {f"recall {k}@100": by_bits(records, f"recall{k}@100") for k in (10, 100)}
+    return {**tables, "records": records}
 
 
-def inner_products(out: Path) -> dict[str, Any]:
+def inner_products(out: Path, *, quick: bool = False) -> dict[str, Any]:
     """Figure 8: Recall 10@N by inner product; each query is left out of its own results."""
+    lengths = ends(BITS) if quick else BITS
     X, own = word_vectors()
     queries = X[own]
     ids = true_neighbors(out, "word2vec", queries, X, "inner", own)[:, :10]
     records = []
-    for bits in (16, 32, 64):
+    for bits in lengths:
         for method in ("lsh", "sh", "itq", "ba", "sgh"):
             hasher = fitted(out, "word2vec", method, bits, X)
             query, database = _codes(hasher, queries, X)
@@ -196,18 +127,60 @@ def inner_products(out: Path) -> dict[str, Any]:
         records.append(_curve("word2vec", "pq", bits, "recall10", values))
     panels = [
         line_panel(f"{bits} bits", "N", "Recall 10@N", _lines(records, "word2vec", bits, 10))
-        for bits in (16, 32, 64)
+        for bits in lengths
     ]
     save_panels(out / "sgh-fig8.svg", panels)
-    return {"ranks": list(RANKS), "queries": len(own), "records": records}
+    tables = {f"{bits} bits": by_rank(records, bits) for bits in lengths}
+    return {"ranks": list(RANKS), "queries": len(own), **tables, "records": records}
 
 
-def _sets() -> list[tuple[str, Vectors, Vectors]]:
-    return [("mnist", *mnist()), ("sift", *sift())]
+def at_rank(records: Records, metric: str, rank: int) -> Records:
+    """A line per set and method: a recall within the first ``rank``, a column per length."""
+    place = RANKS.index(rank)
+    return by_bits([{**r, "values": r["values"][place:]} for r in records], metric)
+
+
+def by_bits(records: Records, metric: str) -> Records:
+    """A line per set and method: the first value of a metric, a column per length."""
+    chosen = [r for r in records if r["metric"] == metric]
+    lines: dict[tuple[str, str], dict[str, Any]] = {}
+    for r in chosen:
+        start = {"data": r["data"], "method": r["method"]}
+        line = lines.setdefault((r["data"], r["method"]), start)
+        line[f"{r['bits']} bits"] = r["values"][0]
+    return list(lines.values())
+
+
+def by_rank(records: Records, bits: int) -> Records:
+    """A line per method at one length, a column for some of the ranks."""
+    return [
+        {
+            "method": r["method"],
+            **{f"N={n}": r["values"][RANKS.index(n)] for n in (10, 100, 1000)},
+        }
+        for r in records
+        if r["bits"] == bits
+    ]
+
+
+def _sets(*names: str, quick: bool) -> list[Search]:
+    found = [mnist_search(), sift_search(), gist_search(), *own_searches(*names)]
+    return [short_search(search) for search in found] if quick else found
+
+
+def _fitted(out: Path, found: Search, method: str, bits: int) -> Hasher:
+    hasher: Hasher = fitted(out, found.models, method, bits, found.learn)
+    return hasher
+
+
+def _truth(out: Path, found: Search) -> NDArray[np.int64]:
+    if found.ids is not None:
+        return found.ids[:, :NEIGHBORS]
+    return true_neighbors(out, found.name, found.queries, found.X)
 
 
 def _codes(
-    hasher: Hasher, queries: Vectors, X: Vectors
+    hasher: Hasher, queries: Vectors, X: Array
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return hasher.transform(queries), hasher.transform(X)
 
@@ -222,7 +195,7 @@ def _curve(data: str, method: str, bits: int, metric: str, values: list[float]) 
     }
 
 
-def _lines(records: list[dict[str, Any]], data: str, bits: int, k: int) -> list[Line]:
+def _lines(records: Records, data: str, bits: int, k: int) -> list[Line]:
     return [
         Line(
             r["method"].upper().replace("X.UH", "x.Uh"),
@@ -231,36 +204,3 @@ def _lines(records: list[dict[str, Any]], data: str, bits: int, k: int) -> list[
         for r in records
         if (r["data"], r["bits"], r["metric"]) == (data, bits, f"recall{k}")
     ]
-
-
-def _errors(method: str, bits: int, examples: int, official: float, fair: float) -> dict[str, Any]:
-    return {
-        "method": method,
-        "bits": bits,
-        "examples": examples,
-        "official": round(official, 3),
-        "fair": round(fair, 3),
-    }
-
-
-def _fair(hasher: Any, X: Vectors) -> float:
-    """Half the squared error with the centred least-squares decoder of its codes."""
-    codes, bits = hasher.transform(X), hasher.n_bits_
-    decoder = least_squares_decoder(codes, bits, X, hasher.mean_)
-    return reconstruction_error(codes, bits, X, *decoder) / 2
-
-
-def _uncentred_error(itq: ITQ, X: Vectors) -> float:
-    """The authors' notebook: projections of raw pixels, signs of length one put back, no mean."""
-    W = itq.weights_.astype(np.float32)
-    total = 0.0
-    for chunk in row_chunks(X):
-        rest = chunk.values - np.where(chunk.values @ W >= 0, 1, -1).astype(np.float32) @ W.T
-        total += float(np.einsum("ij,ij->", rest, rest, dtype=np.float64))
-    return total / len(X)
-
-
-def _timed(fit: Any) -> tuple[float, Any]:
-    start = time.perf_counter()
-    hasher = fit()
-    return time.perf_counter() - start, hasher

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird.datasets import Dataset, Split, load
+from hammingbird.datasets.source import reading
 from hammingbird.datasets.splits import center_unit, cifar_1, cifar_2, labelme
 from hammingbird.errors import FileError
+from hammingbird.papers.places import data_file, data_folder
+from hammingbird.papers.published import IMAGENET100, Parts
 
-Parts: TypeAlias = tuple[Dataset, Dataset, Dataset]
-"""What is learnt from, the queries, what is searched."""
-
-VARIABLE = "HAMMINGBIRD_DATA"
-ORIGINS = {
-    "mnist": "MNIST's four idx files, 11 MB; as pictures in rasbt/mnist-pngs, MIT",
-    "cifar10": "CIFAR-10 as image Parquet, and its MobileNetV2 features, 55 MB; "
-    "www.cs.toronto.edu/~kriz/cifar.html, to be cited",
-    "imagenet100-tiny": "100 classes of Tiny-ImageNet at 64 pixels, and their MobileNetV2 "
-    "features, 39 MB; image-net.org, for research only",
-    "gist": "512-d GIST of 22,000 Tiny-ImageNet pictures, 9 MB; image-net.org, for research only",
-    "sift": "SIFT descriptors as .bvecs, 11 MB; the format of corpus-texmex.irisa.fr",
-    "word2vec": "71,291 skip-gram vectors of 100 dimensions, 14 MB; any word2vec makes them",
-    "banking77": "PolyAI's Banking77 under all-MiniLM-L6-v2, 10 MB; "
-    "PolyAI-LDN/task-specific-datasets, CC BY 4.0",
-    "tmc2007": "TMC2007-500, 28,596 aviation reports, 1 MB; mulan.sourceforge.net",
-    "weights": "MobileNetV2 1.0 at 224 pixels, quantized, its arrays as .npz, 4 MB; "
-    "google-coral/test_data, Apache-2.0",
-}
-"""What each folder holds, how large it is, where it comes from, and under which terms."""
-
-
-def data_file(name: str) -> Path:
-    """Return a file in the folder that ``HAMMINGBIRD_DATA`` names, else in ``../shared/data``."""
-    folder = Path(os.environ.get(VARIABLE, "../shared/data"))
-    path = folder / name
-    if not path.exists():
-        known = ORIGINS.get(name.partition("/")[0], "a file of your own")
-        raise FileError(
-            f"{path} is missing: set {VARIABLE} to the folder that holds {name} ({known})"
-        )
-    return path
+LABELME = "labelme/LabelMe_gist.mat"
+GIST_WIDTH = 512
+TINY_LEARNT = 10_000
 
 
 def mnist() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -100,6 +73,12 @@ def cifar_2_features() -> Parts:
 
 
 def imagenet100_features() -> Parts:
+    """Return features of ImageNet-100 by HashNet's lists, if they are there, else of Tiny's."""
+    own = (data_folder() / IMAGENET100.name).exists()
+    return IMAGENET100() if own else tiny_imagenet100()
+
+
+def tiny_imagenet100() -> Parts:
     """Return features of 100 classes: 10,000 to learn from, 5,000 queries, 20,000 to search in."""
     train, query, database = (
         load(data_file(f"imagenet100-tiny/mobilenetv2_{part}.npz"))
@@ -108,8 +87,26 @@ def imagenet100_features() -> Parts:
     return replace(train, name="imagenet100"), query, database
 
 
+def tiny_pictures() -> Parts:
+    """Return the pictures [n, 64, 64, 3] of the rows of :func:`tiny_imagenet100`."""
+    database, query = (
+        load(data_file(f"imagenet100-tiny/{part}.parquet")) for part in ("train", "query")
+    )
+    train = database.take(slice(0, TINY_LEARNT))
+    return replace(train, name="imagenet100-pictures"), query, database
+
+
+def cifar_2_pictures() -> Parts:
+    """Return CIFAR-10's pictures [n, 32, 32, 3] by the protocol cifar-2."""
+    train, query = (
+        load(data_file(f"cifar10/{part}-00000-of-00001.parquet")) for part in ("train", "test")
+    )
+    train = replace(train, name="cifar-2-pictures")
+    return train, query, train
+
+
 def imagenet100_pictures() -> NDArray[np.uint8]:
-    """Return the pictures of the 5,000 queries of :func:`imagenet100_features`, [n, 64, 64, 3]."""
+    """Return the pictures of the 5,000 queries of :func:`tiny_imagenet100`, [n, 64, 64, 3]."""
     pictures: Any = load(data_file("imagenet100-tiny/query.parquet")).images
     return np.asarray(pictures[np.arange(len(pictures))], np.uint8)
 
@@ -121,12 +118,35 @@ def tmc2007() -> Parts:
     return _part(database, rows, "tmc2007"), query, database
 
 
+def tmc2007_all() -> Parts:
+    """Return the same reports, but all that are searched are learnt from."""
+    _, query, database = tmc2007()
+    database = replace(database, name="tmc2007-all")
+    return database, query, database
+
+
 def gist() -> Parts:
-    """Return GIST descriptors, centred and of unit length, by the protocol of 22K LabelMe."""
-    every = load(data_file("gist/gist512_22k.npz"))
-    split = labelme(every.X[:, 0])
-    X = center_unit(every.X, split.train)
-    return _split(Dataset("gist", X), split)
+    """Return GIST descriptors, centred and of unit length, by the protocol of 22K LabelMe.
+
+    LabelMe's own if they are there, else those of Tiny-ImageNet's pictures.
+    """
+    own = data_folder() / LABELME
+    name = "labelme" if own.exists() else "gist"
+    every = labelme_gist(own) if own.exists() else load(data_file("gist/gist512_22k.npz")).X
+    split = labelme(every[:, 0])
+    return _split(Dataset(name, center_unit(every, split.train)), split)
+
+
+def labelme_gist(path: Path) -> NDArray[Any]:
+    """Read the GIST descriptors [n, 512] of 22K LabelMe as MATLAB's file of them has them."""
+    from scipy.io import loadmat
+
+    with reading(path):
+        content = loadmat(path, variable_names=["gist"])
+    found = np.asarray(content.get("gist", ()))
+    if found.ndim != 2 or found.shape[1] != GIST_WIDTH or found.dtype.kind not in "fu":
+        raise FileError(f"{path} has no matrix gist [n, {GIST_WIDTH}]: is it LabelMe_gist.mat?")
+    return found
 
 
 def _cifar_features(protocol: Callable[..., Split], name: str) -> Parts:

@@ -7,7 +7,7 @@ the methods is, and Kendall's tau says how far it does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,18 @@ from scipy.stats import kendalltau
 from hammingbird.comparison.results import Record, read_results
 from hammingbird.comparison.run import compare
 from hammingbird.papers import markdown
-from hammingbird.papers.sources import Parts
+from hammingbird.papers.places import MissingDataError
+from hammingbird.papers.published import Parts
+from hammingbird.papers.quick import ends, fewer_rows
 from hammingbird.report.axes import Line, line_panel
 from hammingbird.report.canvas import save_panels
 from hammingbird.report.page import write_report
 from hammingbird.storage import replacing
 
 SEEDS = (0, 1, 2)
+UNSAID = ("checkpoint",)
+"""Parameters that change no result."""
+STANDS_IN = "stands in, as this is missing"
 Numbers = tuple[float, ...]
 
 
@@ -57,15 +62,23 @@ class Table:
     bits: tuple[int, ...]
     rows: tuple[Row, ...]
     relevance: str = "labels"
+    stand_in: Callable[[], Parts] | None = None
+    """Gives other parts where the paper's own data are not there; the table says so."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Set on every row, beside the row's own."""
 
-    def __call__(self, out: Path, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+    def __call__(
+        self, out: Path, seeds: Sequence[int] | None = None, *, quick: bool = False
+    ) -> dict[str, Any]:
         """Run what is missing; write ``<name>.md`` and a plot; return records.
 
         Where a method cannot give so many bits, ``found`` is None.
         """
-        train, query, database = parts = self.data()
+        if quick:
+            return self.short()(out, (seeds or SEEDS)[:1])
+        seeds = seeds or SEEDS
+        parts, missing = self.parts()
+        train, query, database = parts
         found, ceiling = self._run(parts, out / "runs", seeds)
         records = [
             {
@@ -86,6 +99,7 @@ class Table:
             "data": train.name,
             "rows": {"train": len(train.X), "query": len(query.X), "database": len(database.X)},
             "claimed on": self.claimed_on,
+            **({STANDS_IN: missing} if missing else {}),
             "metric": self.metric,
             "parameters": dict(self.parameters),
             "float": ceiling,
@@ -105,6 +119,27 @@ class Table:
             ]
             save_panels(out / f"{self.name}.svg", panels)
         return content
+
+    def parts(self) -> tuple[Parts, str]:
+        """The paper's own data; or what stands in for them, and what is missing."""
+        try:
+            return self.data(), ""
+        except MissingDataError as error:
+            if self.stand_in is None:
+                raise
+            return self.stand_in(), str(error)
+
+    def short(self) -> Table:
+        """The table by the rule of :mod:`hammingbird.papers.quick`, but for the seeds."""
+        stand_in = self.stand_in
+        rows = (replace(row, claimed=row.claimed and ends(row.claimed)) for row in self.rows)
+        return replace(
+            self,
+            data=lambda: fewer_rows(self.data()),
+            stand_in=stand_in and (lambda: fewer_rows(stand_in())),
+            bits=ends(self.bits),
+            rows=tuple(rows),
+        )
 
     def _run(
         self, parts: Parts, out: Path, seeds: Sequence[int]
@@ -137,7 +172,8 @@ class Table:
         for parameters in {str(row.parameters): row.parameters for row in self.rows}.values():
             rows = [row for row in self.rows if row.parameters == parameters]
             settings = {**self.parameters, **parameters}
-            folder = out / "-".join([parts[0].name, *(f"{k}={v}" for k, v in settings.items())])
+            said = {k: v for k, v in settings.items() if k not in UNSAID}
+            folder = out / "-".join([parts[0].name, *(f"{k}={_name(v)}" for k, v in said.items())])
             compare(
                 *parts,
                 methods=[row.method for row in rows],
@@ -175,7 +211,13 @@ def as_markdown(content: Mapping[str, Any]) -> str:
     if claims:
         taus = [text for tau in content["kendall tau"].values() for text in ("", f"{tau:+.2f}")]
         rows.append(["Kendall's tau", *taus])
-    return markdown.table(["", *header], rows)
+    said = f"{content['data']} for {content['claimed on']}" if content.get(STANDS_IN) else ""
+    return markdown.table([said, *header], rows)
+
+
+def _name(value: Any) -> str:
+    """A parameter as part of a folder's name: of a path only what comes last."""
+    return str(value).rpartition("/")[2]
 
 
 def _short(value: float | None) -> str:

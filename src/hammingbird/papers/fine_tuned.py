@@ -1,0 +1,127 @@
+"""Networks that are learned with the codes, as in the papers: a pretrained MobileNetV2 on pictures.
+
+Everything else here learns one layer on frozen features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hammingbird.errors import MissingExtraError
+from hammingbird.papers.markdown import write_table
+from hammingbird.papers.places import data_file
+from hammingbird.papers.published import IMAGENET100 as OWN
+from hammingbird.papers.published import Parts
+from hammingbird.papers.sources import cifar_2_pictures, tiny_imagenet100, tiny_pictures
+from hammingbird.papers.tables import Row, Table
+
+WEIGHTS = "weights/mobilenet_v2_1.0_224_int8.npz"
+PIXELS = 64
+"""Of ImageNet-100's pictures, height and width."""
+TRAINING = {
+    "epochs": 15,
+    "learning_rate": 0.003,
+    "precision": "bfloat16",
+}
+"""Of every row; the network learns at a tenth of the rate."""
+
+CIFAR10 = Table(
+    "fine-tuned-cifar10",
+    cifar_2_pictures,
+    "cifar-2, VGG-F",
+    "map",
+    (48,),
+    (Row("mihash", (0.943,)), Row("csq", None)),
+    parameters={**TRAINING, "batch_size": 64},
+)
+
+
+def imagenet100_pictures() -> Parts:
+    """Return the pictures of HashNet's lists, if they are there, else Tiny-ImageNet's."""
+    return OWN.pictures(PIXELS) if OWN.has_pictures else tiny_pictures()
+
+
+def imagenet100_vectors() -> Parts:
+    """Return the frozen features of the same rows."""
+    return OWN() if OWN.has_pictures else tiny_imagenet100()
+
+
+IMAGENET100 = Table(
+    "fine-tuned-imagenet100",
+    imagenet100_pictures,
+    "ImageNet-100, AlexNet",
+    "map@1000",
+    (48,),
+    (
+        Row("hashnet", (0.6633,)),
+        Row("hashnet-w", (0.5668,)),
+        Row("hashnet-sgn", (0.5828,)),
+        Row("mihash", (0.685,)),
+        Row("dtsh", (0.611,)),
+        Row("csq", None),
+        Row("hashnet_d", None),
+    ),
+    parameters={**TRAINING, "batch_size": 128},
+)
+
+
+def cifar10(
+    out: Path, seeds: Sequence[int] = (0,), *, quick: bool = False, side: int = 96
+) -> dict[str, Any]:
+    """CIFAR-10 by cifar-2, 48 bits, from pictures at 96 pixels."""
+    return _tuned(CIFAR10, out, seeds, quick, side)
+
+
+def imagenet100(
+    out: Path, seeds: Sequence[int] = (0,), *, quick: bool = False, side: int | None = None
+) -> dict[str, Any]:
+    """ImageNet-100 at 64 pixels, 48 bits, beside the same methods on frozen features."""
+    tuned = _tuned(IMAGENET100, out, seeds, quick, side)
+    frozen = replace(
+        IMAGENET100, name=f"{IMAGENET100.name}-frozen", data=imagenet100_vectors, parameters={}
+    )(out, seeds, quick=quick)
+    table = [
+        {
+            "method": a["row"],
+            "claimed": "" if a["claimed"] is None else a["claimed"],
+            "frozen": b["found"],
+            "fine-tuned": a["found"],
+        }
+        for a, b in zip(tuned["records"], frozen["records"], strict=True)
+    ]
+    texts = [[v if isinstance(v, str) else f"{v:.3f}" for v in line.values()] for line in table]
+    write_table(out / f"{IMAGENET100.name}.md", list(table[0]), texts)
+    return {**tuned, "frozen": frozen, "table": table}
+
+
+def _tuned(
+    table: Table, out: Path, seeds: Sequence[int], quick: bool, side: int | None
+) -> dict[str, Any]:
+    """The table with the network's weights; checkpoints lie beside the runs."""
+    backbone = f"mobilenetv2:{_weights(out)}" + (f"@{side}" if side else "")
+    settings = {
+        **table.parameters,
+        "backbone": backbone,
+        "checkpoint": str(out / "checkpoints" / (table.name + ("-quick" if quick else ""))),
+    }
+    content = replace(table, parameters=settings)(out, seeds, quick=quick)
+    said = {**table.parameters, "backbone": "mobilenetv2", "pixels": side or "as they are"}
+    return {**content, "parameters": said}
+
+
+def _weights(out: Path) -> Path:
+    """The weights as a hasher reads them, written once."""
+    path = out / "weights" / "mobilenetv2.safetensors"
+    if not path.exists():
+        source = data_file(WEIGHTS)
+        try:
+            room = import_module("hammingbird.deep.mobilenet")
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or "torch", "deep") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        room.convert(source, path)
+    return path
