@@ -8,6 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -94,13 +95,9 @@ class Hasher(Estimator, ABC):
 
         A network knows by itself; others when ``frame_`` was set, as the command ``fit`` does.
         """
-        shape = getattr(self, "frame_", getattr(self, "input_shape_", None))
+        shape: Any = getattr(self, "frame_", getattr(self, "input_shape_", None))
         whole = isinstance(shape, list) and all(type(size) is int and size > 0 for size in shape)
-        if (
-            not whole
-            or len(shape) not in (2, 3)
-            or np.prod(shape, dtype=object) != self.n_features_in_
-        ):
+        if not whole or len(shape) not in (2, 3) or prod(shape) != self.n_features_in_:
             return None
         return tuple(shape[:2] if shape[2:] == [1] else shape)
 

@@ -50,7 +50,9 @@ class Hammingbird:
 
     def query(self, q: NDArray[Any], n: int) -> NDArray[np.int64]:
         """The ``n`` nearest rows of one vector [d]."""
-        return self._search(q[None], n, threads=1)[0]
+        (rows,) = self._search(q[None], n, threads=1)
+        found: NDArray[np.int64] = rows
+        return found
 
     def batch_query(self, X: NDArray[Any], n: int) -> None:
         """Search for all of ``X`` at once, with all cores; :meth:`get_batch_results` has them."""

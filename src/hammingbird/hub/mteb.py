@@ -47,8 +47,10 @@ class HashedEncoder:
         prompt = options.get("prompt_type")
         if self.asymmetric and getattr(prompt, "value", prompt) == "query":
             size = np.sqrt(np.mean(scores**2, axis=1, keepdims=True))
-            return (scores / np.maximum(size, np.finfo(np.float32).tiny)).astype(np.float32)
-        return np.where(scores >= 0, np.float32(1), np.float32(-1))
+            scaled: NDArray[np.float32] = scores / np.maximum(size, np.finfo(np.float32).tiny)
+            return scaled.astype(np.float32)
+        signs: NDArray[np.float32] = np.where(scores >= 0, np.float32(1), np.float32(-1))
+        return signs
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Tensor:
         """Mean products of all pairs [n1, n2], from -1 to 1 for codes."""

@@ -148,8 +148,10 @@ def open_index(path: str | os.PathLike[str]) -> Index:
         codes, n_bits, about = read_codes(path)
     except FileError as error:
         raise FileError(f"{error}; if it should be an index of pictures, {MAKE}") from error
-    made_by, names = about.get("made_by") or {}, about.get("names")
-    folder, radius = made_by.get("folder"), made_by.get("radius")
+    made_by: dict[str, Any] = about.get("made_by") or {}
+    names: Any = about.get("names")
+    folder: Any = made_by.get("folder")
+    radius: Any = made_by.get("radius")
     known = names and isinstance(folder, str) and isinstance(made_by.get("describer"), str)
     if not known or not (radius is None or type(radius) is int):
         raise InputError(f"{path} holds codes, but is no index of pictures: {MAKE}")
