@@ -9,6 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
+from hammingbird.cli.scale import (
+    Ids,
+    Sample,
+    Scheduler,
+    To,
+    Vectors,
+    Workers,
+    encode_folder,
+    refuse_options,
+    training_rows,
+)
 from hammingbird.cli.terminal import (
     ImageSize,
     Out,
@@ -51,15 +62,18 @@ def fit(
     seed: Seed = 0,
     setting: Setting = None,
     image_size: ImageSize = None,
+    sample: Sample = None,
+    vectors: Vectors = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Learn a hasher from vectors and save it as a folder."""
     from hammingbird import catalog
-    from hammingbird.datasets import load
 
     hasher = catalog.make(method, bits, seed)
     catalog.configure(hasher, settings(setting))
-    data = load(train, image_size=image_size)
+    data = training_rows(train, sample, seed, image_size, vectors, workers, scheduler)
     hasher.fit(data.inputs(hasher.takes_images), data.y).save(out, overwrite=overwrite)
     rows, width = data.X.shape
     console.print(
@@ -71,12 +85,39 @@ def fit(
 @app.command()
 def encode(
     model: Annotated[Path, typer.Argument(help="A folder that fit wrote.")],
-    file: Annotated[Path, typer.Argument(help="Vectors or images to encode.")],
-    out: Out = Path("codes.npy"),
+    file: Annotated[
+        Path, typer.Argument(help="Vectors or images to encode; with --to, Parquet files.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="A file to write into; codes.npy if left out.")
+    ] = None,
+    to: To = None,
+    vectors: Vectors = None,
+    ids: Ids = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     image_size: ImageSize = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Encode a file of any size into packed codes, a block of rows at a time."""
+    """Encode a file of any size into packed codes, a block of rows at a time.
+
+    With --to, a folder of Parquet files becomes one of codes, or goes straight into a store, on as
+    many workers as there are. Run again after it was stopped, it keeps the parts that are done.
+    """
+    from hammingbird.scale import is_parquet_folder
+
+    if to is not None or (out is None and is_parquet_folder(file)):
+        refuse_options("--to writes Parquet or into a store", out=out, image_size=image_size)
+        encode_folder(model, file, to, vectors, ids, workers, scheduler, overwrite)
+        return
+    given = {"vectors": vectors, "ids": ids, "workers": workers, "scheduler": scheduler}
+    refuse_options("one file is written: add --to FOLDER to encode past one machine", **given)
+    _encode_file(model, file, out or Path("codes.npy"), image_size, overwrite)
+
+
+def _encode_file(
+    model: Path, file: Path, out: Path, image_size: int | None, overwrite: bool
+) -> None:
     from tqdm import tqdm
 
     from hammingbird import catalog
@@ -86,15 +127,15 @@ def encode(
     hasher = catalog.load(model, encode_only=True)
     rows, _ = shape(file, image_size=image_size)
     made_by = catalog.stamp(model)
-    vectors = RowsFingerprint()
+    seen = RowsFingerprint()
 
     def blocks() -> Iterator[Any]:
         with tqdm(total=rows, desc="encode", unit="row", disable=None, leave=False) as bar:
             for block in stream(file, image_size=image_size):
-                vectors.update(block)
+                seen.update(block)
                 yield hasher.encode(block)
                 bar.update(len(block))
-        made_by["vectors"] = vectors.name()  # written after the last block
+        made_by["vectors"] = seen.name()  # written after the last block
 
     write_codes(out, blocks(), rows, hasher.n_bits_, made_by, overwrite=overwrite)
     console.print(f"{rows:,} codes of {hasher.n_bits_} bits: {plain(out)}")
