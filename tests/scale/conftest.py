@@ -17,7 +17,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 import hammingbird as hb
 from hammingbird import catalog
 
-WIDTH, BITS, ROWS = 16, 24, (700, 1, 1300, 400)
+WIDTH, BITS, ROWS = 32, 24, (700, 1, 1300, 400)
 
 
 def write(path: Path, X, **columns):
@@ -25,7 +25,9 @@ def write(path: Path, X, **columns):
     path.parent.mkdir(parents=True, exist_ok=True)
     X = np.asarray(X)
     held = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-    pq.write_table(pa.table({"embedding": held, **columns}), path, row_group_size=500)
+    pq.write_table(
+        pa.table({"embedding": held, **columns}), path, row_group_size=500, write_page_checksum=True
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +46,9 @@ def made(tmp_path_factory):
     y = rng.integers(0, 3, len(X))
     ids = rng.choice(10**12, len(X), replace=False)
     start = 0
-    for name, rows in zip(("a.parquet", "b.parquet", "c.parquet", "d/e.parquet"), ROWS):
+    for name, rows in zip(
+        ("a.parquet", "b.parquet", "c.parquet", "d/e.parquet"), ROWS, strict=True
+    ):
         some = slice(start, start + rows)
         write(folder / "vectors" / name, X[some], key=ids[some], label=y[some])
         start += rows

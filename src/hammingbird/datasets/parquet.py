@@ -255,4 +255,4 @@ def parquet_file(path: Path) -> Any:
         import pyarrow.parquet
     except ImportError:
         raise MissingExtraError("pyarrow", "files") from None
-    return pyarrow.parquet.ParquetFile(pyarrow.OSFile(str(path)))
+    return pyarrow.parquet.ParquetFile(pyarrow.OSFile(str(path)), page_checksum_verification=True)

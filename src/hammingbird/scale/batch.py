@@ -107,6 +107,6 @@ def _ids(column: Any, name: str) -> Ids:
     if column.null_count:
         raise InputError(f"the column {name!r} has rows without an id: fill them in")
     try:
-        return check_ids(column.to_numpy())
+        return check_ids(column.to_numpy(zero_copy_only=False))
     except InputError as error:
         raise InputError(f"the column {name!r} cannot give ids: {error}") from None

@@ -91,12 +91,13 @@ def check_different(parts: list[Part], ids: str) -> None:
     ranges = sorted((*_range(part, ids), i) for i, part in enumerate(parts))
     group: list[int] = []
     reach = -np.inf
-    for low, high, i in [*ranges, (np.inf, np.inf, -1)]:
+    for low, high, i in ranges:
         if low > reach:
             _check_group([parts[j] for j in group], ids)
             group = []
         group.append(i)
         reach = max(reach, high)
+    _check_group([parts[j] for j in group], ids)
 
 
 def _check_group(parts: list[Part], ids: str) -> None:
