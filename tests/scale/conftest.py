@@ -86,13 +86,13 @@ def begun(tmp_path):
         file.write_text(script, "utf-8")
         source = Path(hb.__file__).parents[1]
         paths = os.pathsep.join(map(str, (source, Path(__file__).parent)))
-        return subprocess.Popen(
-            [sys.executable, str(file), *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": paths},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with (tmp_path / "said").open("w") as said:
+            return subprocess.Popen(
+                [sys.executable, str(file), *map(str, arguments)],
+                env={**os.environ, "PYTHONPATH": paths},
+                stdout=said,
+                stderr=said,
+            )
 
     return start
 

@@ -21,11 +21,11 @@ class Slow(hb.LSH):
 class Deadly(hb.LSH):
     """Ends its process when it meets a marked row, as often as ``lives`` has files."""
 
-    lives: str
+    lives_: str
 
     def _project(self, X):
         if (X[:, 0] > 1000).any():
-            for life in Path(self.lives).glob("*"):
+            for life in Path(self.lives_).glob("*"):
                 life.unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
         return super()._project(X)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -113,7 +115,8 @@ def test_ray(made):
     assert rows == {i: c.tobytes() for i, c in zip(made.ids.tolist(), made.codes, strict=True)}
 
 
-def test_spark(made):
+def test_spark(made, monkeypatch):
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     sql = pytest.importorskip("pyspark.sql", reason="pip install pyspark")
     session = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     spark = session.getOrCreate()

@@ -16,9 +16,9 @@ from hammingbird.scale.parts import Part
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 60.0
 LOOK_SECONDS = 5.0
-WORKERLESS_SECONDS = 60.0
+WORKERLESS_SECONDS = 300.0
 """How long a cluster may have no worker at all before the run is given up."""
 AHEAD = 4
 """Parts that are handed out for every thread of the cluster."""
@@ -27,8 +27,9 @@ AHEAD = 4
 class DaskCluster:
     """``workers`` processes here, or the cluster of a ``scheduler`` such as ``tcp://host:8786``.
 
-    A part whose worker dies is done again by another; one at which four workers died in turn, and
-    whatever else goes wrong with the cluster, is a :class:`ClusterError`. Used as a context.
+    A part whose worker dies is done again by another. One at which several died in turn (Dask's
+    ``allowed-failures``), and whatever else goes wrong with the cluster, is a
+    :class:`ClusterError`. Used as a context.
     """
 
     def __init__(self, *, workers: int | None = None, scheduler: str | None = None) -> None:

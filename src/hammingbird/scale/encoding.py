@@ -154,8 +154,8 @@ def _batches(job: Job, part: Part) -> Iterator[Any]:
     size = max(1, min(BATCH_ROWS, BATCH_NUMBERS // job.hasher.n_features_in_))
     seen = []
     # One thread: more would round products otherwise, and workers have a core each.
-    with reading(path), threadpool_limits(1):
-        for batch in parquet_file(path).iter_batches(batch_size=size, columns=columns):
+    with threadpool_limits(1):
+        for batch in _read(path, size, columns):
             ids = part.first + row if job.ids is None else job.ids
             try:
                 made = encode_batch(batch, job.hasher, vectors=part.vectors, ids=ids)
@@ -167,6 +167,11 @@ def _batches(job: Job, part: Part) -> Iterator[Any]:
             yield made
     _check_once(path, seen)
     part.check()
+
+
+def _read(path: Path, size: int, columns: list[str]) -> Iterator[Any]:
+    with reading(path):
+        yield from parquet_file(path).iter_batches(batch_size=size, columns=columns)
 
 
 def _check_once(path: Path, seen: Iterable[Ids]) -> None:
