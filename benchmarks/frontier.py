@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import faiss
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import hammingbird as hb
 from hammingbird import kernels
