@@ -136,6 +136,11 @@ def test_a_folder_that_is_not_finished_is_not_read(made, tmp_path):
     write(tmp_path / "in" / "b.parquet", made.X[5:10])
     assert encode(made, tmp_path / "codes", source=tmp_path / "in").kept == 1
     np.testing.assert_array_equal(read_parts(tmp_path / "codes").codes, made.codes[:10])
+    write(tmp_path / "in" / "b.parquet", bad)
+    with pytest.raises(hb.InputError, match="NaN"):
+        encode(made, tmp_path / "codes", source=tmp_path / "in")
+    with pytest.raises(hb.FileError, match="not a saved parts"):
+        read_parts(tmp_path / "codes")
 
 
 def test_files_that_cannot_be_read_are_named_before_anything_is_written(made, tmp_path, cluster):
