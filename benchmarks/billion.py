@@ -97,14 +97,15 @@ def encoding(rows: int, width: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="1000000,10000000,100000000")
-    parser.add_argument("--encode", type=int, default=400_000, help="rows to encode")
+    parser.add_argument("--encode", type=int, default=400_000, help="rows to encode, 0 for none")
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.rows.split(",")]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     print(f"{kernels.backend}, one core, load {os.getloadavg()[0]:.1f}\n")
     for width in (128, 384):
-        encoding(arguments.encode, width)
+        if arguments.encode:
+            encoding(arguments.encode, width)
     print(
         "| codes | index | GB held | bytes a code | build, s | 10 nearest, ms | in batches, ms | "
         "within 2, ms |"
