@@ -1,4 +1,4 @@
-.PHONY: install test test-stores sanitize lint format docs papers bench
+.PHONY: install test test-stores sanitize lint format docs papers bench bench-frontier
 
 install:
 	python3 -m venv .venv
@@ -44,3 +44,11 @@ bench:
 	.venv/bin/pip install -q ".[bench]"
 	.venv/bin/python benchmarks/kernels.py --out runs/bench
 	.venv/bin/python benchmarks/evaluation.py --out runs/bench
+
+# Recall, speed and bytes a row beside FAISS and usearch; plots and points to runs/bench. FRONTIER_ROWS=200000 is quicker.
+FRONTIER_ROWS ?= 1000000
+bench-frontier:
+	.venv/bin/pip install -q ".[bench]" opencv-python-headless
+	test -e runs/descriptors.npy || .venv/bin/python benchmarks/descriptors.py --rows 1001000 --out runs/descriptors.npy
+	.venv/bin/python benchmarks/frontier.py --vectors runs/descriptors.npy --rows $(FRONTIER_ROWS) --out runs/bench
+	.venv/bin/python benchmarks/frontier.py --made 384 --rows $(FRONTIER_ROWS) --out runs/bench

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hammingbird.deep.methods.vdsh import VDSH
     from hammingbird.deep.training import Training
     from hammingbird.errors import (
+        ClusterError,
         FileError,
         HammingbirdError,
         InputError,
@@ -111,6 +112,7 @@ _HOMES = {
     "hamming": "codes",
     "pack": "codes",
     "unpack": "codes",
+    "ClusterError": "errors",
     "FileError": "errors",
     "HammingbirdError": "errors",
     "InputError": "errors",
@@ -155,6 +157,7 @@ __all__ = [
     "USPLH",
     "VDSH",
     "BinaryAutoencoder",
+    "ClusterError",
     "DeepDistilledHash",
     "DeepHasher",
     "DeepSGH",

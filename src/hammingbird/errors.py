@@ -19,8 +19,16 @@ class StoreError(HammingbirdError):
     """A store that is down, refuses, holds something else, or answers wrongly."""
 
 
+class ClusterError(HammingbirdError):
+    """A cluster that cannot be reached, lost its workers, or whose workers cannot do the work."""
+
+
 class MissingExtraError(HammingbirdError, ImportError):
     """A library of an optional extra is not installed."""
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed: run pip install 'hammingbird[{extra}]'")
+        self._of = library, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), self._of  # from a worker's process

@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
+from hammingbird.cli.scale import (
+    Ids,
+    Sample,
+    Scheduler,
+    To,
+    Vectors,
+    Workers,
+    encode_folder,
+    refuse_options,
+    training_rows,
+)
 from hammingbird.cli.terminal import (
     ImageSize,
     Labels,
@@ -54,6 +65,10 @@ def fit(
     setting: Setting = None,
     image_size: ImageSize = None,
     labels: Labels = None,
+    sample: Sample = None,
+    vectors: Vectors = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Learn a hasher from vectors or images and save it as a folder.
@@ -61,11 +76,10 @@ def fit(
     It remembers the size of the images, and encode and search read others at that size.
     """
     from hammingbird import catalog
-    from hammingbird.datasets import load
 
     hasher = catalog.make(method, bits, seed)
     catalog.configure(hasher, settings(setting))
-    data = load(train, image_size=image_size, labels=cast("Any", labels))
+    data = training_rows(train, sample, seed, image_size, labels, vectors, workers, scheduler)
     if hasher.supervised and data.y is None and train.is_dir():
         raise InputError(
             f"{method} learns from labels: if the subfolders of {train} are some, add "
@@ -85,8 +99,17 @@ def fit(
 @app.command()
 def encode(
     model: Annotated[Path, typer.Argument(help="A folder that fit wrote.")],
-    file: Annotated[Path, typer.Argument(help="Vectors or images to encode.")],
-    out: Out = Path("codes.npy"),
+    file: Annotated[
+        Path, typer.Argument(help="Vectors or images to encode; with --to, Parquet files.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="A file to write into; codes.npy if left out.")
+    ] = None,
+    to: To = None,
+    vectors: Vectors = None,
+    ids: Ids = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     image_size: ImageSize = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -94,7 +117,24 @@ def encode(
 
     Pictures are read at the size that the model learned from. Codes of a folder of images keep
     the names of its files.
+
+    With --to, a folder of Parquet files becomes one of codes, or goes straight into a store, on as
+    many workers as there are. Run again after it was stopped, it keeps the parts that are done.
     """
+    from hammingbird.scale import is_parquet_folder
+
+    if to is not None or (out is None and is_parquet_folder(file)):
+        refuse_options("--to writes Parquet or into a store", out=out, image_size=image_size)
+        encode_folder(model, file, to, vectors, ids, workers, scheduler, overwrite)
+        return
+    given = {"vectors": vectors, "ids": ids, "workers": workers, "scheduler": scheduler}
+    refuse_options("one file is written: add --to FOLDER to encode past one machine", **given)
+    _encode_file(model, file, out or Path("codes.npy"), image_size, overwrite)
+
+
+def _encode_file(
+    model: Path, file: Path, out: Path, image_size: int | None, overwrite: bool
+) -> None:
     from tqdm import tqdm
 
     from hammingbird import catalog
@@ -105,15 +145,15 @@ def encode(
     source = open_file(file, image_size=image_size, frame=hasher.frame)
     rows = source.shape[0]
     made_by = catalog.stamp(model)
-    vectors = RowsFingerprint()
+    seen = RowsFingerprint()
 
     def blocks() -> Iterator[Any]:
         with tqdm(total=rows, desc="encode", unit="row", disable=None, leave=False) as bar:
             for block in source.stream():
-                vectors.update(block)
+                seen.update(block)
                 yield hasher.encode(block)
                 bar.update(len(block))
-        made_by["vectors"] = vectors.name()  # written after the last block
+        made_by["vectors"] = seen.name()  # written after the last block
 
     names = None if source.names is None else source.names.tolist()
     write_codes(out, blocks(), rows, hasher.n_bits_, made_by, names=names, overwrite=overwrite)

@@ -39,7 +39,7 @@ def export(
     rows, n_bits, manifest = read_codes(codes, bits)
     made_by = manifest.get("made_by") or {}
     found = stores.export(rows, to, n_bits, ids=_read_ids(ids), made_by=made_by, progress=True)
-    console.print(f"{len(rows):,} codes of {n_bits} bits: {_shown(to)}", soft_wrap=True)
+    console.print(f"{len(rows):,} codes of {n_bits} bits: {shown_place(to)}", soft_wrap=True)
     _say(found)
 
 
@@ -91,7 +91,8 @@ def refuse_shown_secrets(address: str) -> None:
         )
 
 
-def _shown(address: str) -> str:
+def shown_place(address: str) -> str:
+    """Return a place as it may be printed, without secrets."""
     from hammingbird.stores import is_address, parse_address
 
     return plain(parse_address(address) if is_address(address) else address)

@@ -31,7 +31,7 @@ MOST_CLASSES = 1 << 16
 def open_parquet(path: Path, array: str | None = None, size: Size = None) -> Source:
     """Open the column of vectors or of images, whichever the file has."""
     with reading(path):
-        file = _open(path)
+        file = parquet_file(path)
         columns = {field.name: _kind(field.type) for field in file.schema_arrow}
         rows = file.metadata.num_rows
         stored = sum(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
@@ -71,7 +71,7 @@ class VectorTable(Source):
     """A column whose rows are lists of numbers, all equally long."""
 
     def __init__(self, path: Path, file: Any, column: str) -> None:
-        self.path, self._file, self._column = path, file, column
+        self.path, self._file, self.column = path, file, column
         with reading(path):
             first = next(_pieces(path, file, column, 1))
             width = int(np.nan_to_num(_widths(first)[0]))
@@ -89,21 +89,34 @@ class VectorTable(Source):
         y, classes = _labels(self.path, self._file)
         return Dataset(self.path.name, X, y, classes=classes)
 
+    def take(self, chosen: Array) -> Dataset:
+        """Read some rows, by their ascending numbers, and their labels; a block at a time."""
+        kept = [np.empty((0, self.shape[1]), self._dtype)]
+        start = 0
+        for block in self.blocks(BATCH):
+            first, last = np.searchsorted(chosen, (start, start + len(block)))
+            kept.append(block[chosen[first:last] - start])
+            start += len(block)
+        y, classes = _labels(self.path, self._file)
+        return Dataset(
+            self.path.name, np.concatenate(kept), None if y is None else y[chosen], classes=classes
+        )
+
     def blocks(self, rows: int) -> Iterator[Array]:
         """Read one batch of rows after another."""
         start = 0
         with reading(self.path):
-            for column in _pieces(self.path, self._file, self._column, rows):
+            for column in _pieces(self.path, self._file, self.column, rows):
                 values = column.flatten()
                 wrong = np.flatnonzero(_widths(column) != self.shape[1])
                 if len(wrong):
                     raise FileError(
-                        f"{self.path} row {start + wrong[0]} of column {self._column} is no list "
+                        f"{self.path} row {start + wrong[0]} of column {self.column} is no list "
                         f"of {self.shape[1]} numbers as the first row is"
                     )
                 if values.null_count:
                     raise FileError(
-                        f"{self.path}: column {self._column} has missing numbers after row {start}"
+                        f"{self.path}: column {self.column} has missing numbers after row {start}"
                     )
                 yield values.to_numpy(zero_copy_only=False).reshape(len(column), -1)
                 start += len(column)
@@ -257,9 +270,10 @@ def _storage(column: Any) -> Any:
     return getattr(column, "storage", column)
 
 
-def _open(path: Path) -> Any:
+def parquet_file(path: Path) -> Any:
+    """Open a file as Arrow's own ParquetFile; whatever its name, it is no address."""
     try:
         import pyarrow.parquet
     except ImportError:
         raise MissingExtraError("pyarrow", "files") from None
-    return pyarrow.parquet.ParquetFile(pyarrow.OSFile(str(path)))  # a name could be an address
+    return pyarrow.parquet.ParquetFile(pyarrow.OSFile(str(path)), page_checksum_verification=True)

@@ -22,7 +22,8 @@ def check_ids(ids: ArrayLike, count: int | None = None) -> Ids:
         raise InputError(f"ids must be whole numbers [n], got {ids.dtype} {ids.shape}")
     if count is not None and len(ids) != count:
         raise InputError(f"{len(ids)} ids do not fit {count} codes")
-    found = ids.astype(np.int64, copy=False)
+    # Arrays from another process may begin anywhere in memory, which not every client bears.
+    found = np.require(ids, np.int64, "A")
     if len(found) and found.min() < 0:  # unsigned numbers that are too large are negative here
         raise InputError(f"ids must be between 0 and {LAST_ID}, got {ids.min()} to {ids.max()}")
     return found

@@ -25,6 +25,9 @@ def describe(path: str | os.PathLike[str]) -> Manifest:
                     manifest, _ = load_folder(path, kind)
                 size = sum(file["bytes"] for file in manifest.pop("files", {}).values())
                 return {**manifest, **({"bytes": size} if size else {})}
+        if (path / "_parts.json").is_file():  # Parquet files of codes; readers pass over a _
+            manifest = read_manifest(path / "_parts.json", "parts")
+            return {**manifest, "parts": len(manifest["parts"])}
         raise FileError(f"{path} is not a folder that Hammingbird wrote")
     codes, n_bits, manifest = read_codes(path)
     if names := manifest.pop("names", None):
