@@ -186,7 +186,7 @@ def test_a_cluster_without_workers(source, tmp_path, monkeypatch):
     monkeypatch.setattr("hammingbird.scale.dask.CONNECT_SECONDS", 0.5)
     monkeypatch.setattr("hammingbird.scale.dask.LOOK_SECONDS", 0.1)
     monkeypatch.setattr("hammingbird.scale.dask.WORKERLESS_SECONDS", 0.3)
-    with LocalCluster(n_workers=0, dashboard_address=None, processes=False) as cluster:
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", processes=False) as cluster:
         with pytest.raises(hb.ClusterError, match="no cluster with workers"):
             DaskCluster(scheduler=cluster.scheduler_address).__enter__()
         cluster.scale(1)
@@ -204,7 +204,7 @@ def test_a_cluster_elsewhere_by_its_address(source, tmp_path):
     folder, X = source
     model = hasher(hb.LSH, X)
     with (
-        LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address="127.0.0.1:0") as cluster,
         DaskCluster(scheduler=cluster.scheduler_address) as engine,
     ):
         encode_parts(model, folder, tmp_path / "codes", made_by=MADE_BY, engine=engine)

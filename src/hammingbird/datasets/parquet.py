@@ -60,7 +60,7 @@ def open_parquet(path: Path, array: str | None = None, size: Size = None) -> Sou
 def read_column(path: Path, name: str) -> list[Any]:
     """Read one column of plain values, such as names of rows."""
     with reading(path):
-        file = _open(path)
+        file = parquet_file(path)
         if name not in file.schema_arrow.names:
             raise FileError(f"{path} has no column {name!r}")
         values: list[Any] = file.read(columns=[name])[name].to_pylist()

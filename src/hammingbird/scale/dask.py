@@ -52,7 +52,7 @@ class DaskCluster:
                         distributed.LocalCluster(
                             n_workers=self._workers,
                             threads_per_worker=1,
-                            dashboard_address=None,
+                            dashboard_address="127.0.0.1:0",
                             silence_logs=logging.CRITICAL,
                         )
                     )
