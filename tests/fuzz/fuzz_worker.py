@@ -37,6 +37,7 @@ def limit_memory() -> None:
 def read_data(path: Path, options: dict[str, Any]) -> None:
     """Load and stream a file of vectors; where both succeed they are equal, bit for bit."""
     loaded, streamed = None, None
+    plain = {name: value for name, value in options.items() if name != "labels"}
     with contextlib.suppress(HammingbirdError):
         loaded = load(path, **options)
         for part in (loaded.y, loaded.classes, loaded.neighbors):
@@ -44,9 +45,9 @@ def read_data(path: Path, options: dict[str, Any]) -> None:
                 part.tolist()
         loaded.images is None or loaded.images.sum()
     with contextlib.suppress(HammingbirdError):
-        streamed = list(stream(path, rows=5, **options))
+        streamed = list(stream(path, rows=5, **plain))
     with contextlib.suppress(HammingbirdError):
-        size = shape(path, **options)
+        size = shape(path, **plain)
     if loaded is None or streamed is None:
         load(path, **options)  # refused again
         return

@@ -10,8 +10,8 @@ STORES = {
     "stores", "faiss", "usearch", "postgres", "pgvector", "lance", "duckdb", "sqlite", "milvus",
 }  # fmt: skip
 """Clients of stores: a user runs one of them, and ``stores`` has all."""
-APART = {"all", "timm", "hf", "test", "test-stores", "lint", "docs", "bench"} | STORES
-"""Backbones whose weights come over the network, what serves development, and stores."""
+APART = {"all", "timm", "hf", "hub", "test", "test-stores", "lint", "docs", "bench"} | STORES
+"""Models whose weights come over the network, what serves development, and stores."""
 
 
 def test_all_means_all_that_runs_on_one_machine():
