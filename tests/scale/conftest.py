@@ -11,23 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-pa = pytest.importorskip("pyarrow", reason="pip install 'hammingbird[files]'")
-pq = pytest.importorskip("pyarrow.parquet")
+pytest.importorskip("pyarrow", reason="pip install 'hammingbird[files]'")
+
+from parquet_folders import write
 
 import hammingbird as hb
 from hammingbird import catalog
 
 WIDTH, BITS, ROWS = 32, 24, (700, 1, 1300, 400)
-
-
-def write(path: Path, X, **columns):
-    """Write vectors and other columns as one Parquet file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    X = np.asarray(X)
-    held = pa.FixedSizeListArray.from_arrays(pa.array(X.ravel()), X.shape[1])
-    pq.write_table(
-        pa.table({"embedding": held, **columns}), path, row_group_size=500, write_page_checksum=True
-    )
 
 
 @pytest.fixture(autouse=True)
@@ -95,9 +86,3 @@ def begun(tmp_path):
             )
 
     return start
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
+from parquet_folders import contents, write
 
 import hammingbird as hb
 from command_line import run
-from conftest import contents, write
 from hammingbird import catalog
 from hammingbird.datasets import load
 from hammingbird.scale import encode_parts, list_parts, read_parts, sample_rows

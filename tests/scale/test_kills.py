@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hashers_that_fail import Deadly, Slow
+from parquet_folders import contents, write
 
 import hammingbird as hb
-from conftest import contents, write
 from hammingbird.scale import DaskCluster, encode_parts, read_parts
 from hammingbird.stores import open_store
 
