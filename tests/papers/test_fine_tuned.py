@@ -61,6 +61,13 @@ def test_fine_tuned_stands_beside_frozen(small, tmp_path):
     assert str(tmp_path) not in json.dumps(found), "no place of this machine in what is kept"
 
 
+def test_the_shorter_form_has_fewer_epochs(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(fine_tuned, "EPOCHS", 2)
+    found = room.reproduce("fine-tuned-cifar10", tmp_path, quick=True)
+    assert found["parameters"]["epochs"] == 2
+    assert "epochs of a network" in found["quick"]
+
+
 def test_a_second_run_keeps_what_was_learned(small, tmp_path):
     found = room.reproduce("fine-tuned-cifar10", tmp_path / "out")
     (cell,) = (tmp_path / "out" / "runs").rglob("csq-8-0/cell.json")

@@ -16,6 +16,7 @@ from hammingbird.papers.markdown import write_table
 from hammingbird.papers.places import data_file
 from hammingbird.papers.published import IMAGENET100 as OWN
 from hammingbird.papers.published import Parts
+from hammingbird.papers.quick import EPOCHS
 from hammingbird.papers.sources import cifar_2_pictures, tiny_imagenet100, tiny_pictures
 from hammingbird.papers.tables import Row, Table
 
@@ -103,13 +104,14 @@ def _tuned(
 ) -> dict[str, Any]:
     """The table with the network's weights; checkpoints lie beside the runs."""
     backbone = f"mobilenetv2:{_weights(out)}" + (f"@{side}" if side else "")
+    chosen = {**table.parameters, **({"epochs": EPOCHS} if quick else {})}
     settings = {
-        **table.parameters,
+        **chosen,
         "backbone": backbone,
         "checkpoint": str(out / "checkpoints" / (table.name + ("-quick" if quick else ""))),
     }
     content = replace(table, parameters=settings)(out, seeds, quick=quick)
-    said = {**table.parameters, "backbone": "mobilenetv2", "pixels": side or "as they are"}
+    said = {**chosen, "backbone": "mobilenetv2", "pixels": side or "as they are"}
     return {**content, "parameters": said}
 
 

@@ -14,9 +14,10 @@ from hammingbird.papers.published import Parts
 T = TypeVar("T")
 
 ROWS = 10_000
+EPOCHS = 5
 RULE = (
-    f"one seed, the shortest and the longest length, at most {ROWS:,} rows to learn from; "
-    "what is searched stays whole"
+    f"one seed, the shortest and the longest length, at most {ROWS:,} rows to learn from, "
+    f"{EPOCHS} epochs of a network that is fine-tuned; what is searched stays whole"
 )
 
 
