@@ -238,6 +238,8 @@ def drawn(all_points: dict[str, list[Point]], title: str, path: Path) -> None:
                 **numbered_style(LIGHT, i).line(),
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter("")
         axes.set_ylim(0, 1)
         axes.set_xlabel("queries a second, one core")
         axes.set_ylabel("recall@10")
