@@ -11,7 +11,7 @@ import hammingbird as hb
 from hammingbird import kernels
 from hammingbird.classical.numbering import alike, bits_apart, numbered, pull, swapped
 from hammingbird.classical.product import refitted, turned
-from hammingbird.codes import pack, unpack
+from hammingbird.codes import pack
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hammingbird.classical.product import assigned, decoded, distances, nearest,
 from hammingbird.codes import Codes, Output, check_codes, n_bytes
 from hammingbird.errors import InputError
 from hammingbird.estimator import check_is_fitted, check_random_state
-from hammingbird.finite import check_values
+from hammingbird.finite import check_scores, check_values
 from hammingbird.hasher import Hasher, row_chunks
 
 TURNED_ON = 1 << 14
@@ -93,7 +93,7 @@ class Polysemous(Hasher):
         m, _, s = self.centers_.shape
         tables = np.empty((rows.shape[0], m, 256), np.float32)
         for chunk in row_chunks(rows):
-            V = self._turned(chunk.values, chunk.start)
+            V = self._checked(chunk.values, chunk.start)
             here = tables[chunk.start : chunk.stop]
             for byte in range(m):
                 part = V[:, byte * s : (byte + 1) * s]
@@ -175,17 +175,24 @@ class Polysemous(Hasher):
         if n_rows < 2:
             raise InputError(f"neighbours need more than {n_rows} sample, found 1 sample")
 
-    def _turned(self, X: NDArray[np.floating], first_row: int) -> NDArray[np.float32]:
+    def _turned(self, X: NDArray[np.floating]) -> NDArray[np.float32]:
         """Rows [n, d] in the coordinates of the centres, [n, bytes * s], in single precision."""
-        check_values(X, first_row)
         centred = (X - self.mean_.astype(X.dtype)) / X.dtype.type(self.scale_)
         return centred.astype(np.float32, copy=False) @ self.rotation_
 
+    def _checked(self, X: NDArray[np.floating], first_row: int) -> NDArray[np.float32]:
+        """The same of a chunk of rows, whose distances are finite."""
+        check_values(X, first_row)
+        with np.errstate(over="ignore", invalid="ignore"):
+            V = self._turned(X)
+            check_scores(np.einsum("ij,ij->i", V, V)[:, None], first_row)
+        return V
+
     def _codes(self, X: NDArray[np.floating], first_row: int) -> Codes:
-        return nearest(self._turned(X, first_row), self.centers_)
+        return nearest(self._checked(X, first_row), self.centers_)
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        V = self._turned(X, 0)
+        V = self._turned(X)
         m, _, s = self.centers_.shape
         margins = np.empty((len(V), 8 * m), np.float32)
         for byte in range(m):

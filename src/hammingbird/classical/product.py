@@ -10,8 +10,8 @@ from hammingbird.classical.kmeans import deal
 from hammingbird.classical.linear import principal_directions, random_rotation
 
 Floats = NDArray[np.float32]
-TURNS = 20
-"""Of iterative quantization at the start."""
+TURNS, TRIES = 20, 4
+"""Of iterative quantization at the start; rounds of k-means that starts are compared after."""
 BLOCK = 8192
 """Rows whose distances to all centres are held at a time."""
 
@@ -51,14 +51,24 @@ def turned(
 
     Optimized product quantization (Ge, He, Ke and Sun, CVPR 2013): a round of k-means and the best
     rotation to what it reconstructs take turns. Byte i codes ``sizes[i]`` dimensions by ``k[i]``
-    centres; s is the largest size, and missing dimensions are zero.
+    centres; s is the largest size, and missing dimensions are zero. The start is the better of the
+    dimensions as they stand, which suits neighbouring pixels, and of :func:`first_rotation`.
     """
     d, s = X.shape[1], max(sizes)
     used = np.concatenate([byte * s + np.arange(size) for byte, size in enumerate(sizes)])
-    rotation = np.zeros((d, len(sizes) * s), np.float32)
-    rotation[:, used] = first_rotation(X, sizes, spread, rng)
+    best = np.inf
+    for start in (np.eye(d), first_rotation(X, sizes, spread, rng)):
+        turn = np.zeros((d, len(sizes) * s), np.float32)
+        turn[:, used] = start
+        V = X @ turn
+        found = first_centers(V, k, rng)
+        for _ in range(TRIES):
+            codes = refitted(V, found, k)
+        rest = V - decoded(codes, found)
+        error = float(np.einsum("ij,ij->", rest, rest))
+        if error < best:
+            best, rotation, centers = error, turn, found
     V = X @ rotation
-    centers = first_centers(V, k, rng)
     for _ in range(rounds):
         codes = refitted(V, centers, k)
         left, _, right = np.linalg.svd((X.T @ decoded(codes, centers)[:, used]).astype(np.float64))
