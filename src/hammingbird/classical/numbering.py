@@ -12,7 +12,10 @@ Codes = NDArray[np.uint8]
 def bits_apart(k: int) -> NDArray[np.float32]:
     """Hamming distances [k, k] of the numbers below ``k``."""
     numbers = np.arange(k)
-    return np.bitwise_count(numbers[:, None] ^ numbers[None]).astype(np.float32)
+    apart: NDArray[np.float32] = np.bitwise_count(numbers[:, None] ^ numbers[None]).astype(
+        np.float32
+    )
+    return apart
 
 
 def numbered(weights: Weights) -> NDArray[np.int64]:
@@ -98,4 +101,5 @@ def pull(
         found = np.bincount(near.ravel(), target.ravel(), 1 << 16)
         found -= np.bincount(far.ravel(), share, 1 << 16)
         weights[byte] = found.reshape(256, 256)
-    return (weights + weights.transpose(0, 2, 1)) / (2 * n)
+    both: Weights = (weights + weights.transpose(0, 2, 1)) / (2 * n)
+    return both
