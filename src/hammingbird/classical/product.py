@@ -144,10 +144,12 @@ def refitted(V: Floats, centers: Floats, k: list[int]) -> NDArray[np.uint8]:
         members = csr_matrix((np.ones(n, np.float32), (chosen, np.arange(n))), shape=(count, n))
         means = (members @ part) / np.maximum(sizes, 1)[:, None]
         empty = np.flatnonzero(sizes == 0)
-        rest = part - here[0][chosen]
-        lost = np.einsum("ij,ij->i", rest, rest)
-        far = np.argsort(-lost, kind="stable")[: len(empty)]
-        far = far[lost[far] > 0]
+        old = here[0].copy()
         here[0][sizes > 0] = means[sizes > 0]
-        here[0][empty[: len(far)]] = part[far]
+        if len(empty):
+            rest = part - old[chosen]
+            lost = np.einsum("ij,ij->i", rest, rest)
+            far = np.argsort(-lost, kind="stable")[: len(empty)]
+            far = far[lost[far] > 0]
+            here[0][empty[: len(far)]] = part[far]
     return codes
