@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hammingbird.classical.kmeans import KMeansHashing
     from hammingbird.classical.lsh import LSH
     from hammingbird.classical.pca import PCAHash, RotatedPCA
+    from hammingbird.classical.polysemous import Polysemous
     from hammingbird.classical.semantic import SemanticHashing
     from hammingbird.classical.sgh import SGH
     from hammingbird.classical.sign import Sign
@@ -73,6 +74,7 @@ _HOMES = {
     "KMeansHashing": "classical.kmeans",
     "LSH": "classical.lsh",
     "PCAHash": "classical.pca",
+    "Polysemous": "classical.polysemous",
     "RotatedPCA": "classical.pca",
     "SGH": "classical.sgh",
     "SemanticHashing": "classical.semantic",
@@ -177,6 +179,7 @@ __all__ = [
     "Neighbors",
     "PCAHash",
     "Pairs",
+    "Polysemous",
     "ReconstructiveEmbedding",
     "RotatedPCA",
     "Scan",

@@ -109,6 +109,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "linear bits learned so that each vector keeps its own neighbours",
             ),
             Method(
+                "polysemous",
+                "classical.polysemous:Polysemous",
+                "Douze, Jegou and Perronnin, ECCV 2016",
+                "product quantization whose bytes are numbered so that their bits tell distance",
+            ),
+            Method(
                 "sh",
                 "classical.spectral:SpectralHashing",
                 "Weiss, Torralba and Fergus, NIPS 2008",

@@ -48,6 +48,22 @@ def pack(scores: ArrayLike) -> Codes:
     return np.packbits(scores >= 0, axis=1)
 
 
+def pack_asked(asked: ArrayLike, n_bits: int) -> Codes:
+    """The codes with the largest asymmetric scores, of what ``Hasher.asked`` gives.
+
+    The signs of real scores [n, n_bits], or the first best value of every byte of look-up tables
+    [n, bytes, 256].
+    """
+    asked = np.asarray(asked)
+    if asked.ndim == 2:
+        return pack(asked)
+    if asked.shape[1:] != (n_bytes(n_bits), 256):
+        raise InputError(f"tables must have shape [n, {n_bytes(n_bits)}, 256], got {asked.shape}")
+    codes: Codes = asked.argmax(axis=2).astype(np.uint8)
+    codes[:, -1] &= np.uint8(256 - (1 << (-n_bits % 8)))
+    return codes
+
+
 def unpack(codes: ArrayLike, n_bits: int) -> NDArray[np.int8]:
     """Return codes as -1 / +1 values, int8 [n, n_bits]."""
     codes = check_codes(codes, n_bits)

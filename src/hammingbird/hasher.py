@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from hammingbird import kernels
 from hammingbird.codes import MAX_BITS, Codes, Output, check_n_bits, n_bytes, pack, presented
 from hammingbird.errors import FileError, InputError
 from hammingbird.estimator import Estimator, check_is_fitted
@@ -118,8 +119,24 @@ class Hasher(Estimator, ABC):
         X = self._check(X, reset=False)
         codes = np.empty((X.shape[0], n_bytes(self.n_bits_)), np.uint8)
         for chunk in row_chunks(X, sparse=self.projects_sparse):
-            codes[chunk.start : chunk.stop] = pack(self._scores(chunk.values, chunk.start))
+            codes[chunk.start : chunk.stop] = self._codes(chunk.values, chunk.start)
         return codes
+
+    def asked(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Return what queries ``X`` [q, d] ask codes in an asymmetric search.
+
+        That is the scores [q, n_bits], whose signed sums rank the codes, or, of methods whose bytes
+        are numbers of centres, :meth:`tables`. ``kernels.scores`` and all that search take either.
+        """
+        return self.project(X)
+
+    def tables(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return look-up tables [q, bytes, 256]: what each value of a byte adds to a code's score.
+
+        Larger is nearer. A method that knows more of its bytes than the scores of their bits gives
+        its own.
+        """
+        return kernels.tables(self.project(X))
 
     def transform(self, X: ArrayLike) -> Any:
         """Return codes as ``output`` says, and in the container that ``set_output`` says.
@@ -344,6 +361,10 @@ class Hasher(Estimator, ABC):
         except ValueError as error:
             raise InputError(str(error)) from error
         return checked
+
+    def _codes(self, X: NDArray[np.floating], first_row: int) -> Codes:
+        """Codes of a chunk of float rows; a method may have a shorter way than the scores."""
+        return pack(self._scores(X, first_row))
 
     def _scores(self, X: NDArray[np.floating], first_row: int) -> NDArray[np.floating]:
         """Scores of a chunk of float rows, both checked."""

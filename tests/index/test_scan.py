@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hammingbird.codes import hamming, pack, unpack
+from hammingbird import kernels
+from hammingbird.codes import hamming, pack, pack_asked, unpack
 from hammingbird.errors import FileError, InputError
-from hammingbird.index import Scan
+from hammingbird.index import Radius, Scan, Shortlist
 from hammingbird.storage import save_folder
 
 
@@ -285,3 +286,50 @@ def test_mapped_codes_with_a_broken_header(tmp_path, start):
         with warnings.catch_warnings(), contextlib.suppress(FileError):
             warnings.simplefilter("ignore")
             assert len(Scan.load(tmp_path / "index", mmap=True)) == 9
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), n_bits=st.sampled_from([5, 8, 20, 64]), n=st.integers(1, 90))
+def test_tables_read_behind_a_filter_equal_loops(seed, n_bits, n):
+    """All that passes by Hamming distance, ordered by its tables, ties by the smaller id."""
+    rng = np.random.default_rng(seed)
+    codes, ids = codes_of(rng, n, n_bits), rng.permutation(3 * n)[:n]
+    index = Scan(n_bits).add(codes, ids)
+    tables = np.round(rng.normal(size=(3, codes.shape[1], 256))).astype(np.float32)
+    if seed % 2:
+        tables = kernels.tables(np.round(rng.normal(size=(3, n_bits))))
+    own = pack_asked(tables, n_bits)
+    k, radius, most = (
+        int(rng.integers(1, n + 3)),
+        int(rng.integers(0, n_bits)),
+        rng.integers(1, n + 9),
+    )
+    for chosen in (None, Radius(radius), Shortlist(int(most))):
+        found = index.search(tables, k, filter=chosen)
+        for q in range(3):
+            near = sorted(
+                (int(hamming(own[q], code)[0, 0]), i) for code, i in zip(codes, ids, strict=True)
+            )
+            passed = {i for d, i in near if not isinstance(chosen, Radius) or d <= radius}
+            if isinstance(chosen, Shortlist):
+                passed = {i for _, i in near[:most]}
+            ranked = sorted(
+                (-float(tables[q, np.arange(len(code)), code].sum()), i)
+                for code, i in zip(codes, ids, strict=True)
+                if i in passed
+            )[:k]
+            filled = len(ranked)
+            assert found.ids[q, :filled].tolist() == [i for _, i in ranked]
+            assert found.distances[q, :filled].tolist() == [d for d, _ in ranked]
+            assert (found.ids[q, filled:] == -1).all()
+            assert (found.distances[q, filled:] == np.inf).all()
+
+
+def test_a_filter_needs_tables():
+    index = Scan(16).add(np.zeros((3, 2), np.uint8))
+    with pytest.raises(InputError, match="search by hasher.tables"):
+        index.search(np.zeros((1, 2), np.uint8), 1, filter=Radius(3))
+    with pytest.raises(InputError, match=r"tables must have shape \[n, 2, 256\]"):
+        index.search(np.zeros((1, 3, 256)), 1, filter=Radius(3))
+    with pytest.raises(InputError, match="not finite"):
+        index.search(np.full((1, 2, 256), np.nan), 1, filter=Shortlist(3))

@@ -91,6 +91,62 @@ def test_native_scores_equal_twin_bit_by_bit(level, problem, threads, coarse):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@settings(deadline=None, max_examples=40)
+@given(problem=problems(), threads=st.sampled_from([1, 3]), coarse=st.booleans())
+def test_native_tables_equal_twin_bit_by_bit(level, problem, threads, coarse):
+    queries, database, _, k = problem
+    rng = np.random.default_rng(k)
+    tables = rng.normal(size=(len(queries), database.shape[1], 256)).astype(np.float32)
+    if coarse:  # many equal scores
+        tables = np.round(tables)
+    _native.set_level(level)
+    equal([_native.table_scores(tables, database, threads)], [twin.table_scores(tables, database)])
+    equal(_native.table_best(tables, database, k, threads), twin.table_best(tables, database, k))
+    marks = rng.random((len(queries), len(database))) < rng.random()
+    offsets = np.concatenate([[0], np.cumsum(marks.sum(axis=1))])
+    rows = [rng.permutation(np.flatnonzero(row)) for row in marks]
+    listed = np.concatenate([np.empty(0, np.int64), *rows])
+    equal(
+        _native.table_best_of(tables, database, offsets, listed, k, threads),
+        twin.table_best_of(tables, database, offsets, listed, k),
+    )
+
+
+@pytest.mark.parametrize("n_bits", [1, 4, 12, 16, 70])
+def test_tables_of_scores_are_the_scores(n_bits):
+    rng = np.random.default_rng(n_bits)
+    weights = rng.normal(size=(5, n_bits)).astype(np.float32)
+    database = np.packbits(rng.random((700, n_bits)) < 0.5, axis=1)
+    tables = kernels.tables(weights)
+    assert tables.shape == (5, database.shape[1], 256)
+    equal([kernels.scores(tables, database, n_bits)], [kernels.scores(weights, database, n_bits)])
+    expected = kernels.best(weights, database, n_bits, 9)
+    equal(kernels.best(tables, database, n_bits, 9), expected)
+    for byte, value in product(range(database.shape[1]), (0, 7, 255)):
+        bits = 2.0 * np.unpackbits(np.uint8([value])) - 1
+        some = weights[:, 8 * byte : 8 * byte + 8]
+        np.testing.assert_allclose(
+            tables[:, byte, value], some @ bits[: some.shape[1]], rtol=1e-5, atol=1e-5
+        )
+
+
+def test_the_best_of_listed_rows_are_those_of_a_loop():
+    rng = np.random.default_rng(3)
+    database = rng.integers(0, 256, (50, 2), dtype=np.uint8)
+    tables = np.round(rng.normal(size=(3, 2, 256))).astype(np.float32)
+    rows = [np.array([40, 3, 9, 8, 41]), np.empty(0, np.int64), np.arange(50)]
+    offsets = np.cumsum([0, *map(len, rows)])
+    found, scores = kernels.best_of(tables, database, 16, offsets, np.concatenate(rows), 7)
+    for q, listed in enumerate(rows):
+        ranked = sorted((-float(tables[q, [0, 1], database[row]].sum()), row) for row in listed)[:7]
+        filled = len(ranked)
+        assert found[q, :filled].tolist() == [row for _, row in ranked]
+        assert scores[q, :filled].tolist() == [-value for value, _ in ranked]
+        assert (found[q, filled:] == -1).all()
+        assert (scores[q, filled:] == -np.inf).all()
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("n_bits", [12, 48, 64, 100, 256])
 @pytest.mark.parametrize("n_queries", [1, 3, 40])
 def test_many_threads_equal_one(level, n_bits, n_queries):
@@ -124,10 +180,11 @@ def test_no_best_row_is_passed_over(level, n_bits, kind):
     if kind == "tied":
         weights = np.sign(weights)
     _native.set_level(level)
+    tables = twin.byte_tables(weights)
     for k in (1, 30, 3000):
-        equal(
-            _native.best(weights, database, n_bits, k, 2), twin.best(weights, database, n_bits, k)
-        )
+        expected = twin.best(weights, database, n_bits, k)
+        equal(_native.best(weights, database, n_bits, k, 2), expected)
+        equal(_native.table_best(tables, database, k, 2), expected)
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -318,6 +375,11 @@ def test_bad_input_says_what_to_do():
         (lambda: kernels.best(floats + np.inf, codes, 16, 1), "row 0 .* not finite"),
         (lambda: kernels.best(floats.astype(str), codes, 16, 1), "must be real numbers"),
         (lambda: kernels.scores(floats + 1j, codes, 16), "must be real numbers"),
+        (lambda: kernels.scores(np.zeros((5, 1, 256)), codes, 16), r"tables \[n, 2, 256\]"),
+        (lambda: kernels.best(np.full((5, 2, 256), 2e38), codes, 16, 1), "row 0 is too large"),
+        (lambda: kernels.best_of(floats, codes, 16, [0, 1], [0], 1), r"int64 \[6\], ascending"),
+        (lambda: kernels.best_of(floats[:1], codes, 16, [0, 1], [5], 1), "from 0 to 4"),
+        (lambda: kernels.tables(floats[0]), r"shape \[n, n_bits\]"),
     ]:
         with pytest.raises(InputError, match=message):
             call()

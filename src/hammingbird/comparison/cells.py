@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hammingbird import catalog
 from hammingbird.catalog import METHODS, Method
-from hammingbird.codes import MAX_BITS, check_n_bits, pack
+from hammingbird.codes import MAX_BITS, check_n_bits, pack_asked
 from hammingbird.comparison.code import code_of_method
 from hammingbird.comparison.progress import Progress
 from hammingbird.comparison.results import Role
@@ -52,6 +52,7 @@ class Codes:
     query: NDArray[np.uint8]
     database: NDArray[np.uint8]
     query_scores: NDArray[np.float32]
+    """What the queries ask in an asymmetric search, see ``Hasher.asked``."""
     seconds: dict[str, float]
     fingerprint: str
     history: list[dict[str, float]]
@@ -131,8 +132,8 @@ def finish(
         with progress.stage("encode"):
             database = hasher.encode(task.database.X)
         encoded = time.perf_counter()
-        scores = hasher.project(task.query.X)
-        query = pack(scores)
+        scores = hasher.asked(task.query.X)
+        query = pack_asked(scores, hasher.n_bits_)
 
         def write(temporary: Path) -> None:
             np.save(temporary / "database.npy", database)

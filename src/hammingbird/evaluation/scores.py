@@ -75,9 +75,16 @@ def in_blocks(score_chunk: ScoreChunk, n_queries: int, block: int) -> ScoreChunk
 def asymmetric_scores(
     query_scores: ArrayLike, database_codes: ArrayLike, n_bits: int
 ) -> ScoreChunk:
-    """Score by the inner product of a query's real scores [q, n_bits] with the codes' +-1 bits."""
+    """Score codes by what the queries ask, see ``Hasher.asked``.
+
+    The inner product of real scores [q, n_bits] with the codes' +-1 bits, or the sum over the bytes
+    of look-up tables [q, bytes, 256].
+    """
     weights = np.ascontiguousarray(query_scores, np.float32)
     database = check_codes(database_codes, n_bits, "database_codes")
-    if weights.ndim != 2 or weights.shape[1] != n_bits:
-        raise InputError(f"query_scores must have shape [n, {n_bits}], got {weights.shape}")
+    if weights.shape[1:] not in ((n_bits,), (database.shape[1], 256)):
+        raise InputError(
+            f"query_scores must have shape [n, {n_bits}], or be tables "
+            f"[n, {database.shape[1]}, 256], got {weights.shape}"
+        )
     return lambda start, stop: kernels.scores(weights[start:stop], database, n_bits)

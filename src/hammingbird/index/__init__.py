@@ -2,6 +2,6 @@
 
 from hammingbird.index.multi_index import MultiIndex
 from hammingbird.index.rerank import rerank
-from hammingbird.index.scan import Ranked, Scan, Within
+from hammingbird.index.scan import Radius, Ranked, Scan, Shortlist, Within
 
-__all__ = ["MultiIndex", "Ranked", "Scan", "Within", "rerank"]
+__all__ = ["MultiIndex", "Radius", "Ranked", "Scan", "Shortlist", "Within", "rerank"]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hammingbird import kernels
-from hammingbird.codes import Codes, check_codes, check_n_bits, n_bytes
+from hammingbird.codes import Codes, check_codes, check_n_bits, n_bytes, pack_asked
+from hammingbird.errors import InputError
 from hammingbird.index.files import read_rows, write_rows
 from hammingbird.index.rows import Ids, Number, Rows, check_ids
 from hammingbird.targets import Neighbors
@@ -32,6 +33,18 @@ class Ranked(NamedTuple):
 
     ids: NDArray[np.int64]
     scores: NDArray[np.float32]
+
+
+class Radius(NamedTuple):
+    """Filter of a search in two steps: codes at most so many bits from the query's own."""
+
+    bits: int
+
+
+class Shortlist(NamedTuple):
+    """Filter of a search in two steps: so many codes, those nearest to the query's own."""
+
+    codes: int
 
 
 class Scan:
@@ -119,14 +132,32 @@ class Scan:
         return self
 
     def search(
-        self, codes: ArrayLike, k: int, *, threads: int | None = None, progress: bool = False
+        self,
+        queries: ArrayLike,
+        k: int,
+        *,
+        filter: Radius | Shortlist | None = None,  # noqa: A002 - the word for it
+        threads: int | None = None,
+        progress: bool = False,
     ) -> Neighbors:
         """Exact ``k`` nearest codes: ids int64 and Hamming distances uint16, both [n, k].
 
-        Where there are fewer than ``k`` codes, id -1 and distance 65,535 fill up. ``threads`` are
-        all cores unless given, here and in the other searches.
+        ``queries`` are codes or, for an asymmetric search, look-up tables [n, bytes, 256] as
+        ``Hasher.tables`` gives them; distances are then minus the scores, float32. With a
+        ``filter`` the tables are read in two steps: only for codes that are near the query's own by
+        Hamming distance.
+
+        Where there are fewer than ``k`` codes, id -1 and distance 65,535 (by tables, infinity) fill
+        up. ``threads`` are all cores unless given, here and in the other searches.
         """
-        queries, rows = check_codes(codes, self.n_bits, "queries"), self._now()
+        asked = np.asarray(queries)
+        if asked.ndim == 3:
+            return self._by_tables(asked, k, filter, threads, progress)
+        if filter is not None:
+            raise InputError(
+                "a filter chooses codes to read tables for: search by hasher.tables(X)"
+            )
+        queries, rows = check_codes(asked, self.n_bits, "queries"), self._now()
         found, distances = kernels.nearest(
             queries, rows.codes, k, threads=threads, progress=progress
         )
@@ -152,13 +183,39 @@ class Scan:
     ) -> Ranked:
         """Asymmetric search: real scores [n, n_bits] of the queries against the stored bits.
 
-        A code's score is the sum of the query's scores, each times +1 or -1 (Gordo et al. 2014).
+        A code's score is the sum of the query's scores, each times +1 or -1 (Gordo et al. 2014), or
+        of what look-up tables [n, bytes, 256] hold for its bytes (Jegou et al. 2011).
         """
         rows = self._now()
         found, scores = kernels.best(
             query_scores, rows.codes, self.n_bits, k, threads=threads, progress=progress
         )
         return Ranked(ids_at(rows.ids, found), scores)
+
+    def _by_tables(
+        self,
+        tables: NDArray[Any],
+        k: int,
+        chosen: Radius | Shortlist | None,
+        threads: int | None,
+        progress: bool,
+    ) -> Neighbors:
+        rows = self._now()
+        if chosen is None:
+            ids, scores = self.search_scores(tables, k, threads=threads, progress=progress)
+            return Neighbors(ids, -scores)
+        codes = pack_asked(tables, self.n_bits)
+        if isinstance(chosen, Radius):
+            offsets, listed, _ = kernels.within(codes, rows.codes, chosen.bits, threads=threads)
+        else:
+            near, _ = kernels.nearest(codes, rows.codes, chosen.codes, threads=threads)
+            near = near[:, : len(rows.codes)]
+            offsets = np.arange(len(near) + 1) * near.shape[1]
+            listed = near.ravel()
+        found, scores = kernels.best_of(
+            tables, rows.codes, self.n_bits, offsets, listed, k, threads=threads
+        )
+        return Neighbors(ids_at(rows.ids, found), -scores)
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write ``index.json``, ``codes.npy`` and ``ids.npy`` into a new folder."""
@@ -186,11 +243,7 @@ class Scan:
 
 def ids_at(ids: Ids, found: Ids) -> Ids:
     """Ids of found rows, -1 where there is none."""
-    if found.shape[1] <= len(ids):
-        return ids[found]
-    filled = np.full(found.shape, -1, np.int64)
-    filled[found >= 0] = ids[found[found >= 0]]
-    return filled
+    return np.where(found < 0, -1, ids[found]) if len(ids) else found
 
 
 def read_only(array: NDArray[Number]) -> NDArray[Number]:

@@ -29,15 +29,16 @@ from hammingbird.kernels import bucket_twin, twin
 from hammingbird.kernels.bucket_twin import BUCKET_COST, Buckets
 from hammingbird.kernels.checks import (
     FARTHEST,
+    check_asked,
     check_forest,
     check_k,
+    check_listed,
     check_marks,
     check_padding,
     check_pair,
     check_radius,
     check_rows,
     check_threads,
-    check_weights,
     check_width,
 )
 from hammingbird.kernels.twin import Codes, Counts, Distances, Rows, Scores
@@ -47,11 +48,13 @@ __all__ = [
     "Buckets",
     "backend",
     "best",
+    "best_of",
     "forest",
     "histograms",
     "nearest",
     "nearest_in_buckets",
     "scores",
+    "tables",
     "within",
     "within_in_buckets",
 ]
@@ -198,24 +201,39 @@ def histograms(
     return everything, some
 
 
+def tables(query_scores: ArrayLike) -> Scores:
+    """Byte tables [n, bytes, 256] of real scores [n, n_bits]: sums over a byte's bits of +-score.
+
+    :func:`scores` and :func:`best` give the same by them as by the scores, to the last digit.
+    """
+    given = np.asarray(query_scores)
+    if given.ndim != 2 or given.shape[1] == 0:
+        raise InputError(f"query scores must have shape [n, n_bits], got {given.shape}")
+    return twin.byte_tables(check_asked(given, given.shape[1]))
+
+
 def scores(
-    query_scores: ArrayLike,
+    asked: ArrayLike,
     database: ArrayLike,
     n_bits: int,
     *,
     threads: int | None = None,
     progress: bool = False,
 ) -> Scores:
-    """Asymmetric scores: sum of a query's real scores times the +-1 bits of a row, [n, n_database].
+    """Asymmetric scores of the rows, float32 [n, n_database]; larger is nearer.
 
-    Larger is nearer. Bits of padding do not count.
+    ``asked`` are look-up tables [n, bytes, 256], whose entries for a row's bytes are added up; or
+    the queries' real scores [n, n_bits], each taken times the +-1 bit of a row, of which
+    :func:`tables` would make tables. Bits of padding do not count in scores.
     """
     database = check_rows(database, "database")
     n_bits, cores = check_width(n_bits, database), check_threads(threads)
-    weights = check_weights(query_scores, n_bits)
+    asked = check_asked(asked, n_bits)
     found = [
-        _kernels.scores(weights[chunk], database, n_bits, cores)
-        for chunk in _chunks(len(weights), database, progress, _MEMORY)
+        _kernels.table_scores(asked[chunk], database, cores)
+        if asked.ndim == 3
+        else _kernels.scores(asked[chunk], database, n_bits, cores)
+        for chunk in _chunks(len(asked), database, progress, _MEMORY)
     ]
     if len(found) == 1:
         return found[0]  # type: ignore[no-any-return]
@@ -242,7 +260,7 @@ def forest(
 
 
 def best(
-    query_scores: ArrayLike,
+    asked: ArrayLike,
     database: ArrayLike,
     n_bits: int,
     k: int,
@@ -250,19 +268,47 @@ def best(
     threads: int | None = None,
     progress: bool = False,
 ) -> tuple[Rows, Scores]:
-    """Rows with the ``k`` largest asymmetric scores, largest first, and their scores [n, k]."""
+    """Rows with the ``k`` largest asymmetric scores, largest first, and their scores [n, k].
+
+    ``asked`` as in :func:`scores`.
+    """
     database = check_rows(database, "database")
     n_bits, cores = check_width(n_bits, database), check_threads(threads)
-    weights, k = check_weights(query_scores, n_bits), check_k(k)
-    rows = np.full((len(weights), k), -1, np.int64)
-    found = np.full((len(weights), k), -np.inf, np.float32)
+    asked, k = check_asked(asked, n_bits), check_k(k)
+    rows = np.full((len(asked), k), -1, np.int64)
+    found = np.full((len(asked), k), -np.inf, np.float32)
     if not (there := min(k, len(database))):
         return rows, found
-    for chunk in _chunks(len(weights), database, progress, _MEMORY):
-        rows[chunk, :there], found[chunk, :there] = _kernels.best(
-            weights[chunk], database, n_bits, there, cores
+    for chunk in _chunks(len(asked), database, progress, _MEMORY):
+        rows[chunk, :there], found[chunk, :there] = (
+            _kernels.table_best(asked[chunk], database, there, cores)
+            if asked.ndim == 3
+            else _kernels.best(asked[chunk], database, n_bits, there, cores)
         )
     return rows, found
+
+
+def best_of(
+    asked: ArrayLike,
+    database: ArrayLike,
+    n_bits: int,
+    offsets: ArrayLike,
+    rows: ArrayLike,
+    k: int,
+    *,
+    threads: int | None = None,
+) -> tuple[Rows, Scores]:
+    """The same as :func:`best` among ``rows[offsets[i]:offsets[i + 1]]`` for query i.
+
+    As :func:`within` lists them; a query's rows are different rows.
+    """
+    database = check_rows(database, "database")
+    n_bits, cores, k = check_width(n_bits, database), check_threads(threads), check_k(k)
+    asked = check_asked(asked, n_bits)
+    offsets, rows = check_listed(offsets, rows, len(asked), len(database))
+    byte = asked if asked.ndim == 3 else twin.byte_tables(asked)
+    found: tuple[Rows, Scores] = _kernels.table_best_of(byte, database, offsets, rows, k, cores)
+    return found
 
 
 def _chunks(

@@ -106,17 +106,23 @@ def check_marks(relevant: ArrayLike | None, queries: Codes, database: Codes) -> 
     return marks
 
 
-def check_weights(query_scores: ArrayLike, n_bits: int) -> Scores:
-    """Scores float32 [n, n_bits] of queries, finite, as are all their signed sums."""
-    given = np.asarray(query_scores)
+def check_asked(asked: ArrayLike, n_bits: int) -> Scores:
+    """Scores of bits, float32 [n, n_bits], or byte tables [n, bytes, 256]; all sums are finite."""
+    given = np.asarray(asked)
+    n_bytes = -(-n_bits // 8)
     if given.dtype.kind not in "fiub":
         raise InputError(f"query scores must be real numbers [n, {n_bits}], got {given.dtype}")
-    if given.ndim != 2 or given.shape[1] != n_bits:
-        raise InputError(f"query scores must have shape [n, {n_bits}], got {given.shape}")
+    if given.shape[1:] not in ((n_bits,), (n_bytes, 256)):
+        raise InputError(
+            f"query scores must have shape [n, {n_bits}], or be tables [n, {n_bytes}, 256], "
+            f"got {given.shape}"
+        )
     with np.errstate(over="ignore"):
-        weights = np.ascontiguousarray(given, np.float32)
-    sums = np.abs(weights).sum(axis=1, dtype=np.float64)
-    bad = np.flatnonzero(~(sums < _MAX_SUM))
+        asked = np.ascontiguousarray(given, np.float32)
+    largest = (
+        np.maximum(asked.max(axis=2), -asked.min(axis=2)) if asked.ndim == 3 else np.abs(asked)
+    )
+    bad = np.flatnonzero(~(largest.sum(axis=1, dtype=np.float64) < _MAX_SUM))
     if len(bad):
         finite = np.isfinite(given[bad[0]]).all()
         raise InputError(
@@ -125,7 +131,21 @@ def check_weights(query_scores: ArrayLike, n_bits: int) -> Scores:
             if finite
             else f"query scores row {bad[0]} has a value that is not finite"
         )
-    return weights
+    return asked
+
+
+def check_listed(offsets: ArrayLike, rows: ArrayLike, n: int, n_rows: int) -> tuple[Any, Any]:
+    """Offsets int64 [n + 1] into ``rows``, int64, which are rows that there are."""
+    starts, listed = np.ascontiguousarray(offsets), np.ascontiguousarray(rows)
+    good = starts.dtype == listed.dtype == np.int64 and starts.shape == (n + 1,)
+    good = good and listed.ndim == 1 and starts[0] == 0 and starts[-1] == len(listed)
+    if not good or (np.diff(starts) < 0).any():
+        raise InputError(
+            f"offsets must be int64 [{n + 1}], ascending from 0 to the number of listed rows, int64"
+        )
+    if len(listed) and not (listed.min() >= 0 and listed.max() < n_rows):
+        raise InputError(f"listed rows must be from 0 to {n_rows - 1}")
+    return starts, listed
 
 
 def check_forest(

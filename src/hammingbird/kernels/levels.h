@@ -48,6 +48,9 @@ struct Level {
   // Of the same groups, the rows whose losses[byte * 32 + value] add up to less than 255; or null.
   void (*promising)(const uint8_t* bytes, size_t groups, size_t width, const uint8_t* losses,
                     uint64_t* masks);
+  // The same with losses[byte * 256 + value] of whole bytes; or null.
+  void (*promising_whole)(const uint8_t* bytes, size_t groups, size_t width, const uint8_t* losses,
+                          uint64_t* masks);
   // Which of `n` rows, 256 at most, as they lie in memory, are at most `bound` away; how many are.
   size_t (*near)(const uint8_t* data, size_t n, size_t width, const uint64_t* query, uint32_t bound,
                  uint16_t* rows);
@@ -175,20 +178,21 @@ inline const std::vector<Level>& levels() {
   static const std::vector<Level> all = [] {
     std::vector<Level> found;  // slowest first
     found.push_back({"portable", lay_out_portable, next_hit_groups<group_portable>, nullptr, distances_groups<group_portable>,
-                     score_whole, true, nullptr, near_portable});
+                     score_whole, true, nullptr, nullptr, near_portable});
 #if HB_NEON
     found.push_back({"neon", lay_out_portable, next_hit_groups<group_neon>, nullptr, distances_groups<group_neon>, score_whole,
-                     true, nullptr, near_portable});
+                     true, nullptr, nullptr, near_portable});
 #endif
 #if HB_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
       found.push_back(
-          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true, promising_avx2, near_popcnt});
+          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true, promising_avx2, nullptr, near_popcnt});
     if (__builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
       found.push_back(
-          {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false, promising_avx512, near_avx512});
+          {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false, promising_avx512,
+           __builtin_cpu_supports("avx512vbmi") ? promising_whole_avx512 : nullptr, near_avx512});
 #endif
     return found;
   }();

@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #define HB_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")))
+#define HB_AVX512_VBMI __attribute__((target("avx512f,avx512bw,avx512vbmi")))
 #define HB_AVX2 __attribute__((target("avx2")))
 #define HB_POPCNT __attribute__((target("popcnt")))
 
@@ -233,6 +234,38 @@ HB_AVX512 inline void promising_avx512(const uint8_t* bytes, size_t groups, size
     }
     masks[g] = _mm512_cmpneq_epu8_mask(_mm512_adds_epu8(sums[0], sums[1]), all);
   }
+}
+
+// A table of 256 bytes is four registers: two permutations look into a half each, the top bit of a
+// value says which half counts.
+template <size_t stretch>  // groups that share the loads of a table
+HB_AVX512_VBMI __attribute__((always_inline)) inline void stretch_whole_avx512(
+    const uint8_t* bytes, size_t width, const uint8_t* losses, uint64_t* masks) {
+  __m512i sums[stretch];
+  for (size_t s = 0; s < stretch; ++s) sums[s] = _mm512_setzero_si512();
+  for (size_t j = 0; j < width; ++j) {
+    const uint8_t* table = losses + j * 256;
+    const __m512i a = _mm512_loadu_si512(table), b = _mm512_loadu_si512(table + 64);
+    const __m512i c = _mm512_loadu_si512(table + 128), d = _mm512_loadu_si512(table + 192);
+    for (size_t s = 0; s < stretch; ++s) {
+      const __m512i values = _mm512_loadu_si512(bytes + (s * width + j) * 64);
+      const __m512i lower = _mm512_permutex2var_epi8(a, values, b);
+      const __m512i upper = _mm512_permutex2var_epi8(c, values, d);
+      const __m512i lost = _mm512_mask_blend_epi8(_mm512_movepi8_mask(values), lower, upper);
+      sums[s] = _mm512_adds_epu8(sums[s], lost);
+    }
+  }
+  const __m512i all = _mm512_set1_epi8(-1);
+  for (size_t s = 0; s < stretch; ++s) masks[s] = _mm512_cmpneq_epu8_mask(sums[s], all);
+}
+
+HB_AVX512_VBMI inline void promising_whole_avx512(const uint8_t* bytes, size_t groups, size_t width,
+                                                  const uint8_t* losses, uint64_t* masks) {
+  size_t g = 0;
+  for (; g + 8 <= groups; g += 8)
+    stretch_whole_avx512<8>(bytes + g * width * 64, width, losses, masks + g);
+  for (; g < groups; ++g)
+    stretch_whole_avx512<1>(bytes + g * width * 64, width, losses, masks + g);
 }
 
 HB_AVX2 inline void promising_avx2(const uint8_t* bytes, size_t groups, size_t width,

@@ -275,12 +275,37 @@ void count_rows(const Codes& database, size_t begin, size_t end, const uint64_t*
 
 // ------------------------------------------------------------------ asymmetric scores
 
+// What a query asks for: scores of its bits, which make tables of half bytes, or tables of bytes.
+struct Asked {
+  const float* data;
+  size_t queries, n_bits;  // no bits: data[(query * width + byte) * 256 + value]
+};
+
 // Tables of one query. The order of additions is that of twin.py, so the sums are bit-identical.
 struct Tables {
-  std::vector<float> halves, whole;
-  std::vector<float> tops;    // the largest score of each half byte
-  double most = 0, slack = 0;  // their sum, and how far off sums of floats may be
-  Tables(const float* weights, size_t n_bits, bool whole_bytes) : halves((n_bits + 7) / 8 * 32) {
+  std::vector<float> halves, made;
+  const float* whole = nullptr;  // what each value of a byte scores, where that is looked up
+  std::vector<float> tops;       // the largest score of each half byte, or of each byte
+  double most = 0, slack = 0;    // their sum, and how far off sums of floats may be
+  Tables(const Asked& asked, size_t query, size_t width, bool whole_bytes) {
+    if (asked.n_bits) {
+      of_bits(asked.data + query * asked.n_bits, asked.n_bits, whole_bytes);
+    } else {
+      whole = asked.data + query * width * 256;
+      for (size_t byte = 0; byte < width; ++byte) take_top(whole + byte * 256, 256);
+    }
+    slack *= 2 * static_cast<double>(tops.size()) * std::numeric_limits<float>::epsilon();
+  }
+
+ private:
+  void take_top(const float* table, size_t size) {
+    const auto [least, top] = std::minmax_element(table, table + size);
+    tops.push_back(*top);
+    most += *top;
+    slack += std::max(std::abs(*least), std::abs(*top));
+  }
+  void of_bits(const float* weights, size_t n_bits, bool whole_bytes) {
+    halves.resize((n_bits + 7) / 8 * 32);
     for (size_t half = 0; half < halves.size() / 16; ++half) {
       float* table = halves.data() + half * 16;
       for (size_t value = 0; value < 16; ++value) {
@@ -291,30 +316,28 @@ struct Tables {
         }
         table[value] = sum;
       }
-      const auto [least, top] = std::minmax_element(table, table + 16);
-      tops.push_back(*top);
-      most += *top;
-      slack += std::max(std::abs(*least), std::abs(*top));
+      take_top(table, 16);
     }
-    slack *= 2 * static_cast<double>(tops.size()) * std::numeric_limits<float>::epsilon();
     if (!whole_bytes) return;
-    whole.resize(halves.size() * 8);
-    for (size_t i = 0; i < whole.size(); ++i) {
+    made.resize(halves.size() * 8);
+    for (size_t i = 0; i < made.size(); ++i) {
       const float* table = halves.data() + i / 256 * 32;
-      whole[i] = table[i >> 4 & 15] + table[16 + (i & 15)];
+      made[i] = table[i >> 4 & 15] + table[16 + (i & 15)];
     }
+    whole = made.data();
   }
 };
 
 // Calls use(query, tables, first row, bytes, n) block by block; bytes[(i / 64 * width + byte) * 64 +
 // i % 64] are those of row i, and whole groups of 64 may be read.
 template <class Use>
-void byte_blocks(const Codes& database, size_t begin, size_t end, const float* weights,
-                 size_t n_queries, size_t n_bits, const Use& use) {
-  const size_t width = database.width, step = database.block_rows();
+void byte_blocks(const Codes& database, size_t begin, size_t end, const Asked& asked, size_t from,
+                 size_t to, const Use& use) {
+  const size_t width = database.width, step = database.block_rows(), n_queries = to - from;
   std::vector<Tables> tables;
-  for (size_t q = 0; q < n_queries; ++q)
-    tables.emplace_back(weights + q * n_bits, n_bits, level()->whole_bytes);
+  tables.reserve(n_queries);
+  for (size_t q = from; q < to; ++q)
+    tables.emplace_back(asked, q, width, level()->whole_bytes);
   std::vector<uint8_t> bytes(step * width);
   for (size_t start = begin; start < end; start += step) {
     const size_t n = std::min(end, start + step) - start;
@@ -328,12 +351,17 @@ void byte_blocks(const Codes& database, size_t begin, size_t end, const float* w
 }
 
 inline void score(const uint8_t* bytes, size_t n, size_t width, const Tables& tables, float* out) {
-  level()->score(bytes, (n + 63) / 64, width, tables.halves.data(), tables.whole.data(), out);
+  const auto kernel = tables.halves.empty() ? score_whole : level()->score;
+  kernel(bytes, (n + 63) / 64, width, tables.halves.data(), tables.whole, out);
 }
 
 inline float score_one(const uint8_t* bytes, size_t i, size_t width, const Tables& tables) {
   const uint8_t* row = bytes + i / 64 * width * 64 + i % 64;
   float sum = 0;
+  if (tables.whole) {
+    for (size_t j = 0; j < width; ++j) sum += tables.whole[j * 256 + row[j * 64]];
+    return sum;
+  }
   for (size_t j = 0; j < width; ++j) {
     const float* table = tables.halves.data() + j * 32;
     sum += table[row[j * 64] >> 4] + table[16 + (row[j * 64] & 15)];
@@ -341,32 +369,40 @@ inline float score_one(const uint8_t* bytes, size_t i, size_t width, const Table
   return sum;
 }
 
-// What each half byte loses against the best one, in whole units, rounded down, such that a row
+// What each half byte, or byte, loses against the best one, in whole units, rounded down, such that a row
 // whose score is above `bound` loses less than 255 units in all. False where that cannot be said.
-inline bool losses_above(float bound, const Tables& tables, uint8_t* losses) {
+inline bool losses_above(float bound, const Tables& tables, double& known, uint8_t* losses) {
   const double room = tables.most - bound + tables.slack;
   if (!(room > 0 && std::isfinite(room))) return false;
+  if (known > 0 && room > 0.97 * known) return true;  // those of a lower bound, which hold as well
+  known = room;
   const double units = 254.9 / room;  // what is left of 255 is for the rounding of the products
-  for (size_t i = 0; i < tables.halves.size(); ++i) {
-    const double lost = (tables.tops[i / 16] - tables.halves[i]) * units;
-    losses[i] = static_cast<uint8_t>(std::min(255.0, lost));
+  const size_t size = tables.halves.empty() ? 256 : 16;
+  const float* table = tables.halves.empty() ? tables.whole : tables.halves.data();
+  for (size_t part = 0; part < tables.tops.size(); ++part) {
+    const float top = tables.tops[part];
+    for (size_t i = part * size; i < (part + 1) * size; ++i)
+      losses[i] = static_cast<uint8_t>(std::min(255.0, (top - table[i]) * units));
   }
   return true;
 }
 
 struct Best {
   size_t k;
-  float bound = 0;
-  bool full = false;  // k rows are known, and `bound` is the smallest of their scores
+  bool full = false;  // k rows are known, and `last` is the worst of them
+  std::pair<float, int64_t> last{};
   std::vector<std::pair<float, int64_t>> found;
+  std::vector<uint8_t> losses;  // see losses_above
+  double room = 0;              // for which they were made
   explicit Best(size_t k_) : k(k_) {}
 
   static bool better(const std::pair<float, int64_t>& a, const std::pair<float, int64_t>& b) {
     return a.first > b.first || (a.first == b.first && a.second < b.second);
   }
   void add(float value, size_t row) {
-    if (full && !(value > bound)) return;
-    found.emplace_back(value, static_cast<int64_t>(row));
+    const std::pair<float, int64_t> one(value, static_cast<int64_t>(row));
+    if (full && !better(one, last)) return;
+    found.push_back(one);
     if (found.size() >= 2 * k + 64) compact();
   }
   void end_block() {
@@ -377,7 +413,7 @@ struct Best {
     std::nth_element(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(k - 1), found.end(),
                      better);
     found.resize(k);
-    bound = found[k - 1].first;
+    last = found[k - 1];
     full = true;
   }
 };
@@ -386,10 +422,10 @@ struct Best {
 class BestScan {
  public:
   BestScan(size_t width, size_t step)
-      : width_(width), scores_(step), masks_(step / 64), losses_(width * 32) {}
+      : width_(width), scores_(step), masks_(step / 64) {}
 
   void add(const uint8_t* bytes, size_t first, size_t n, const Tables& tables, Best& state) {
-    if (!state.full || !promising(bytes, n, tables, state.bound)) {
+    if (!state.full || !promising(bytes, n, tables, state)) {
       score(bytes, n, width_, tables, scores_.data());
       for (size_t i = 0; i < n; ++i) state.add(scores_[i], first + i);
     } else {
@@ -404,12 +440,15 @@ class BestScan {
 
  private:
   // Whether `masks_` now hold the few rows that may be above the bound.
-  bool promising(const uint8_t* bytes, size_t n, const Tables& tables, float bound) {
+  bool promising(const uint8_t* bytes, size_t n, const Tables& tables, Best& state) {
     const size_t groups = (n + 63) / 64;
+    const bool whole = tables.halves.empty();
+    const auto choose = whole ? level()->promising_whole : level()->promising;
     // Rounding adds up: in wider codes too many rows look promising.
-    if (!level()->promising || width_ > 16) return false;
-    if (!losses_above(bound, tables, losses_.data())) return false;
-    level()->promising(bytes, groups, width_, losses_.data(), masks_.data());
+    if (!choose || width_ > (whole ? 32 : 16)) return false;
+    state.losses.resize(width_ * (whole ? 256 : 32));
+    if (!losses_above(state.last.first, tables, state.room, state.losses.data())) return false;
+    choose(bytes, groups, width_, state.losses.data(), masks_.data());
     uint64_t many = 0;
     for (size_t g = 0; g < groups; ++g) many += count_ones(masks_[g]);
     return many <= n / 16 + 1;
@@ -418,7 +457,6 @@ class BestScan {
   size_t width_;
   std::vector<float> scores_;
   std::vector<uint64_t> masks_;
-  std::vector<uint8_t> losses_;
 };
 
 // ------------------------------------------------------------------ boosted trees
@@ -565,61 +603,106 @@ auto histograms(In<uint8_t> queries_, In<uint8_t> database_, size_t n_bits,
   return std::make_pair(nb::cast(everything), relevant ? nb::cast(some) : nb::none());
 }
 
-auto scores(In<float> weights, In<uint8_t> database_, size_t n_bits, size_t threads) {
-  const Codes database = codes_of(database_);
-  const size_t n_queries = weights.shape(0);
-  auto out = empty<float>({n_queries, database.rows});
-  {
-    const nb::gil_scoped_release release;
-    const Plan plan(n_queries, database.rows, database.width, threads);
-    plan.run([&](size_t, size_t begin, size_t end, size_t from, size_t to) {
-      std::vector<float> found(database.block_rows());
-      byte_blocks(database, begin, end, weights.data() + from * n_bits, to - from, n_bits,
-                  [&](size_t q, const Tables& tables, size_t first, const uint8_t* bytes, size_t n) {
-                    score(bytes, n, database.width, tables, found.data());
-                    std::copy_n(found.data(), n, out.data() + (from + q) * database.rows + first);
-                  });
-    });
-  }
+template <class T>
+using In3 = nb::ndarray<const T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+
+auto scores_of(const Asked& asked, const Codes& database, size_t threads) {
+  auto out = empty<float>({asked.queries, database.rows});
+  const nb::gil_scoped_release release;
+  const Plan plan(asked.queries, database.rows, database.width, threads);
+  plan.run([&](size_t, size_t begin, size_t end, size_t from, size_t to) {
+    std::vector<float> found(database.block_rows());
+    byte_blocks(database, begin, end, asked, from, to,
+                [&](size_t q, const Tables& tables, size_t first, const uint8_t* bytes, size_t n) {
+                  score(bytes, n, database.width, tables, found.data());
+                  std::copy_n(found.data(), n, out.data() + (from + q) * database.rows + first);
+                });
+  });
   return out;
 }
 
-auto best(In<float> weights, In<uint8_t> database_, size_t n_bits, size_t k, size_t threads) {
-  const Codes database = codes_of(database_);
-  const size_t n_queries = weights.shape(0);
-  auto rows = empty<int64_t>({n_queries, k});
-  auto out = empty<float>({n_queries, k});
+// The first of `all` in order; -1 and -inf fill up.
+void write_best(std::vector<std::pair<float, int64_t>>& all, size_t k, int64_t* rows, float* out) {
+  const size_t there = std::min(k, all.size());
+  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(there), all.end(),
+                    Best::better);
+  for (size_t i = 0; i < k; ++i) {
+    out[i] = i < there ? all[i].first : -std::numeric_limits<float>::infinity();
+    rows[i] = i < there ? all[i].second : -1;
+  }
+}
+
+auto best_of(const Asked& asked, const Codes& database, size_t k, size_t threads) {
+  auto rows = empty<int64_t>({asked.queries, k});
+  auto out = empty<float>({asked.queries, k});
   {
     const nb::gil_scoped_release release;
-    const Plan plan(n_queries, database.rows, database.width, threads);
-    std::vector<Best> states(plan.slices * n_queries, Best(k));
+    const Plan plan(asked.queries, database.rows, database.width, threads);
+    std::vector<Best> states(plan.slices * asked.queries, Best(k));
     plan.run([&](size_t slice, size_t begin, size_t end, size_t from, size_t to) {
-      Best* here = states.data() + slice * n_queries + from;
+      Best* here = states.data() + slice * asked.queries + from;
       BestScan look(database.width, database.block_rows());
-      byte_blocks(database, begin, end, weights.data() + from * n_bits, to - from, n_bits,
+      byte_blocks(database, begin, end, asked, from, to,
                   [&](size_t q, const Tables& tables, size_t first, const uint8_t* bytes, size_t n) {
                     look.add(bytes, first, n, tables, here[q]);
                   });
     });
-    parallel(n_queries, plan.threads, [&](size_t q) {
+    parallel(asked.queries, plan.threads, [&](size_t q) {
       std::vector<std::pair<float, int64_t>> all;
       for (size_t s = 0; s < plan.slices; ++s) {
-        const auto& part = states[s * n_queries + q].found;
+        const auto& part = states[s * asked.queries + q].found;
         all.insert(all.end(), part.begin(), part.end());
       }
-      std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(k), all.end(),
-                        Best::better);
-      for (size_t i = 0; i < k; ++i) {
-        out.data()[q * k + i] = all[i].first;
-        rows.data()[q * k + i] = all[i].second;
-      }
+      write_best(all, k, rows.data() + q * k, out.data() + q * k);
     });
   }
   return std::make_pair(rows, out);
 }
 
+auto scores(In<float> weights, In<uint8_t> database, size_t n_bits, size_t threads) {
+  return scores_of({weights.data(), weights.shape(0), n_bits}, codes_of(database), threads);
+}
+
+auto best(In<float> weights, In<uint8_t> database, size_t n_bits, size_t k, size_t threads) {
+  return best_of({weights.data(), weights.shape(0), n_bits}, codes_of(database), k, threads);
+}
+
+auto table_scores(In3<float> tables, In<uint8_t> database, size_t threads) {
+  return scores_of({tables.data(), tables.shape(0), 0}, codes_of(database), threads);
+}
+
+auto table_best(In3<float> tables, In<uint8_t> database, size_t k, size_t threads) {
+  return best_of({tables.data(), tables.shape(0), 0}, codes_of(database), k, threads);
+}
+
 using Flat32 = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Flat64 = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// The best of listed rows, those of query q at rows[offsets[q]] and on.
+auto table_best_of(In3<float> tables, In<uint8_t> database_, Flat64 offsets, Flat64 listed, size_t k,
+                   size_t threads) {
+  const Codes database = codes_of(database_);
+  const size_t n_queries = tables.shape(0), width = database.width;
+  auto rows = empty<int64_t>({n_queries, k});
+  auto out = empty<float>({n_queries, k});
+  {
+    const nb::gil_scoped_release release;
+    parallel(n_queries, threads, [&](size_t q) {
+      const float* table = tables.data() + q * width * 256;
+      Best state(k);
+      for (int64_t i = offsets.data()[q]; i < offsets.data()[q + 1]; ++i) {
+        const auto row = static_cast<size_t>(listed.data()[i]);
+        const uint8_t* code = database.data + row * width;
+        float sum = 0;
+        for (size_t j = 0; j < width; ++j) sum += table[j * 256 + code[j]];
+        state.add(sum, row);
+      }
+      write_best(state.found, k, rows.data() + q * k, out.data() + q * k);
+    });
+  }
+  return std::make_pair(rows, out);
+}
+
 using Marks = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 Buckets buckets_of(const In<uint8_t>& codes, const Flat32& offsets, const Flat64& bits,
@@ -721,6 +804,9 @@ NB_MODULE(_native, m) {
   m.def("histograms", &histograms, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
   m.def("scores", &scores);
   m.def("best", &best);
+  m.def("table_scores", &table_scores);
+  m.def("table_best", &table_best);
+  m.def("table_best_of", &table_best_of);
   m.def("nearest_in_buckets", &nearest_in_buckets, nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
   m.def("within_in_buckets", &within_in_buckets, nb::arg(), nb::arg(), nb::arg(), nb::arg(),

@@ -68,16 +68,27 @@ def histograms(
     return everything, some
 
 
-def scores(query_scores: Scores, database: Codes, n_bits: int, threads: int = 1) -> Scores:
-    """Sum of +-1 bits weighted by the query's scores, float32 [n_queries, n_database].
+def byte_tables(query_scores: Scores) -> Scores:
+    """What each of the 256 values of a byte adds to a score, float32 [n_queries, bytes, 256].
 
     The order of the additions is part of the contract: four scores make half a byte, first to last;
-    two halves make a byte; bytes are added first to last.
+    two halves make a byte.
     """
-    found = np.zeros((len(query_scores), len(database)), np.float32)
+    bits = range(0, query_scores.shape[1], 8)
+    tables = [_byte_table(query_scores[:, first : first + 8]) for first in bits]
+    return np.stack(tables, axis=1)
+
+
+def scores(query_scores: Scores, database: Codes, n_bits: int, threads: int = 1) -> Scores:
+    """Sum of +-1 bits weighted by the query's scores, float32 [n_queries, n_database]."""
+    return table_scores(byte_tables(query_scores), database)
+
+
+def table_scores(tables: Scores, database: Codes, threads: int = 1) -> Scores:
+    """Sum over the bytes of their entries, first to last, float32 [n_queries, n_database]."""
+    found = np.zeros((len(tables), len(database)), np.float32)
     for byte in range(database.shape[1]):
-        table = _byte_table(query_scores[:, 8 * byte : min(8 * byte + 8, n_bits)])
-        found += np.take(table, database[:, byte], axis=1)
+        found += np.take(tables[:, byte], database[:, byte], axis=1)
     return found
 
 
@@ -85,7 +96,29 @@ def best(
     query_scores: Scores, database: Codes, n_bits: int, k: int, threads: int = 1
 ) -> tuple[Rows, Scores]:
     """Rows of the ``k`` largest scores, ties by row."""
-    found = scores(query_scores, database, n_bits)
+    return _largest(scores(query_scores, database, n_bits), k)
+
+
+def table_best(tables: Scores, database: Codes, k: int, threads: int = 1) -> tuple[Rows, Scores]:
+    """The same by tables."""
+    return _largest(table_scores(tables, database), k)
+
+
+def table_best_of(
+    tables: Scores, database: Codes, offsets: Rows, rows: Rows, k: int, threads: int = 1
+) -> tuple[Rows, Scores]:
+    """The same among ``rows[offsets[i] : offsets[i + 1]]`` for query i; -1 and -inf fill up."""
+    best_rows = np.full((len(tables), k), -1, np.int64)
+    found = np.full((len(tables), k), -np.inf, np.float32)
+    for query, table in enumerate(tables):
+        here = np.sort(rows[offsets[query] : offsets[query + 1]])
+        if there := min(k, len(here)):
+            some, values = _largest(table_scores(table[None], database[here]), there)
+            best_rows[query, :there], found[query, :there] = here[some[0]], values[0]
+    return best_rows, found
+
+
+def _largest(found: Scores, k: int) -> tuple[Rows, Scores]:
     rows = np.empty((len(found), k), np.int64)
     for query, row in enumerate(found):
         bound = np.partition(row, len(row) - k)[len(row) - k]

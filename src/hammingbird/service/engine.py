@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird.codes import Codes, check_codes, pack, paired_distances
+from hammingbird.codes import Codes, check_codes, paired_distances
 from hammingbird.datasets.images import frame_of
 from hammingbird.errors import HammingbirdError, InputError
 from hammingbird.hasher import Hasher
@@ -36,7 +36,8 @@ class TakenIdError(InputError):
 class Question:
     """Queries of one request, all of one kind, and what is asked about them.
 
-    With ``scores`` [n, n_bits] the search is asymmetric. With ``vectors`` [n, d] the ``candidates``
+    With ``scores`` (see ``Hasher.asked``) the search is asymmetric. With ``vectors`` [n, d] the
+    ``candidates``
     nearest are ordered by the distance of the vectors.
     """
 
@@ -107,13 +108,13 @@ class Engine:
         """Height and width, and 3 if coloured, of the pictures that the model takes."""
         return frame_of(self.model)
 
-    def scores(self, vectors: NDArray[Any]) -> NDArray[np.floating]:
-        """Real scores [n, n_bits] of vectors [n, d], or of pictures as :attr:`frame` says."""
-        return self.model.project(vectors)
+    def asked(self, vectors: NDArray[Any]) -> NDArray[np.floating]:
+        """What vectors [n, d], or pictures as :attr:`frame` says, ask in an asymmetric search."""
+        return self.model.asked(vectors)
 
     def encode(self, vectors: NDArray[Any]) -> Codes:
         """Packed codes of vectors [n, d]."""
-        return pack(self.scores(vectors))
+        return self.model.encode(vectors)
 
     def search(self, questions: Sequence[Question]) -> list[Found | Exception]:
         """Answer questions together: those of one depth and kind are one call of the kernels."""

@@ -11,6 +11,7 @@ from hammingbird import kernels
 from hammingbird.errors import InputError
 from hammingbird.hasher import Hasher
 from hammingbird.index import rerank
+from hammingbird.index.scan import ids_at
 from hammingbird.stores.store import Store
 from hammingbird.targets import Measure, Neighbors
 
@@ -28,7 +29,7 @@ def two_stages(
     """The best ``k`` of the ``shortlist`` codes that the store finds nearest to query vectors.
 
     They are ordered by the true distance of ``vectors[id]``, or, without vectors, by the queries'
-    real scores against the codes that came back, so that floats are kept nowhere; distances are
+    asymmetric scores of the codes that came back, so that floats are kept nowhere; distances are
     then minus the scores. Ids and distances are [n, k]; id -1 fills up at an infinite distance.
     """
     if shortlist < k:
@@ -36,16 +37,10 @@ def two_stages(
     found = store.search(hasher.encode(queries), shortlist).ids
     if vectors is not None:
         return rerank(queries, found, vectors, k, measure)
-    scores = hasher.project(queries)
-    known = np.unique(found[found >= 0])
-    codes = store.fetch(known)
-    ids = np.full((len(found), k), -1, np.int64)
-    distances = np.full((len(found), k), np.inf)
-    for query, candidates in enumerate(found):
-        there = np.sort(candidates[candidates >= 0])
-        held = codes[np.searchsorted(known, there)]
-        rows, best = kernels.best(scores[query : query + 1], held, store.n_bits, k)
-        filled = rows[0] >= 0
-        ids[query, filled] = there[rows[0][filled]]
-        distances[query, filled] = -best[0][filled]
-    return Neighbors(ids, distances)
+    there = found >= 0
+    known = np.unique(found[there])
+    offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    listed = np.searchsorted(known, found[there])
+    codes, asked = store.fetch(known), hasher.asked(queries)
+    rows, scores = kernels.best_of(asked, codes, store.n_bits, offsets, listed, k)
+    return Neighbors(ids_at(known, rows), -scores.astype(np.float64))

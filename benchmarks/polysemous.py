@@ -1,0 +1,95 @@
+"""Two-step search of polysemous codes beside FAISS' IndexPQ, one core, in one run.
+
+    python benchmarks/descriptors.py --out runs/descriptors.npy
+    python benchmarks/polysemous.py --vectors runs/descriptors.npy
+
+Rows are searched by codes of 16 bytes for the ten nearest of ``--queries`` held-out rows; recall is
+the share of the ten true nearest among the first ten and hundred found. FAISS learns a rotation and
+codebooks from the same rows. Calls take turns, and the median of the repetitions counts; all
+queries are one batch. A filter lets codes pass within so many bits of the query's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+import hammingbird as hb
+from hammingbird.index import Radius, Scan
+
+TRAIN = 50_000
+
+
+def median_seconds(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Every call in turn, ``repeats`` times over; the median of each."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vectors", type=Path, required=True, help="an array [n, d] as .npy")
+    parser.add_argument("--bytes", type=int, default=16)
+    parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--radii", default="36,40,44,48")
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
+    every = np.load(args.vectors, mmap_mode="r")
+    rng = np.random.default_rng(0)
+    held = np.sort(rng.permutation(len(every))[: args.queries])
+    rows = np.delete(np.arange(len(every)), held)
+    queries, database = np.float32(every[held]), np.float32(every[rows])
+    train = database[np.sort(rng.permutation(len(database))[:TRAIN])]
+    truth = hb.nearest_vectors(queries, database, 10).ids
+    faiss.omp_set_num_threads(1)
+
+    def recall(ids: np.ndarray) -> float:
+        return float(np.mean([np.isin(t, i).mean() for t, i in zip(truth, ids, strict=True)]))
+
+    rotation = faiss.OPQMatrix(database.shape[1], args.bytes)
+    rotation.niter = 20
+    rotation.train(train)
+    theirs = faiss.IndexPQ(database.shape[1], args.bytes, 8)
+    theirs.train(rotation.apply(train))
+    theirs.add(rotation.apply(database))
+    asked = rotation.apply(queries)
+    hasher = hb.Polysemous(8 * args.bytes, random_state=0).fit(train)
+    index = Scan(8 * args.bytes).add(hasher.encode(database))
+    tables = hasher.tables(queries)
+    codes = hasher.encode(queries)
+
+    calls: dict[str, Callable[[], np.ndarray]] = {
+        "FAISS IndexPQ after OPQ": lambda: theirs.search(asked, 100)[1],
+        "tables, all codes": lambda: index.search(tables, 100, threads=1).ids,
+        "Hamming alone": lambda: index.search(codes, 100, threads=1).ids,
+    }
+    for bits in map(int, args.radii.split(",")):
+        calls[f"tables within {bits} bits"] = lambda bits=bits: (
+            index.search(tables, 100, filter=Radius(bits), threads=1).ids
+        )
+    found = {name: call() for name, call in calls.items()}
+    seconds = median_seconds(calls, args.repeats)
+    first = seconds["FAISS IndexPQ after OPQ"]
+    print(f"{len(database):,} x {args.bytes} bytes, {len(queries)} queries, one core\n")
+    print("| search | recall10@10 | recall10@100 | queries/s | times FAISS |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, ids in found.items():
+        print(
+            f"| {name} | {recall(ids[:, :10]):.3f} | {recall(ids):.3f} | "
+            f"{len(queries) / seconds[name]:,.0f} | {first / seconds[name]:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
