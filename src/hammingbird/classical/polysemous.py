@@ -34,7 +34,8 @@ class Polysemous(Hasher):
     quantization does it: :meth:`tables`. The centres are numbered such that neighbours get bits
     that agree, and the same codes are searched by Hamming distance, alone or as a filter before the
     tables. The numbers lower the cross-entropy from a softmax over true distances to one over
-    Hamming distances, as far as it is linear in these.
+    Hamming distances, as far as it is linear in these; the paper has them follow the centres'
+    distances instead, by annealing, which keeps a little less in bits.
 
     A bit's score is its margin: the squared distance from the nearest centre whose number has a 0
     there, less that from the nearest with a 1. Bits of a last byte that is not full number fewer
