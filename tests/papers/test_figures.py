@@ -235,7 +235,7 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     assert "series" not in text
     assert pages.write_pages(tmp_path) == []
     assert "--quick" not in text
-    short = {"part one": table, "quick": "one seed"}
+    short = {"part one": table, "ours": ours, "quick": "one seed"}
     (tmp_path / "results" / "a.json").write_text(json.dumps(short))
     assert pages.write_pages(tmp_path) == [page]
     assert "(--quick: one seed.)" in page.read_text()

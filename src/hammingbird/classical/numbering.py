@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,9 @@ def numbered(weights: Weights) -> NDArray[np.int64]:
     from scipy.optimize import quadratic_assignment  # not imported to encode
 
     scale = float(np.abs(weights).sum()) or 1.0
-    found = quadratic_assignment(weights / scale, bits_apart(len(weights)), method="faq")
+    with warnings.catch_warnings():  # of a seed: from the barycentre nothing is drawn
+        warnings.simplefilter("ignore", FutureWarning)
+        found = quadratic_assignment(weights / scale, bits_apart(len(weights)), method="faq")
     return swapped(weights, np.asarray(found.col_ind, np.int64), len(weights))
 
 

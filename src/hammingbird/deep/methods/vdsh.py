@@ -139,11 +139,11 @@ class VDSH(CenterHasher):
         )  # fmt: skip
         codes = sign(torch.randn(len(X), problem.n_bits))
         for _ in tqdm(range(self.sweeps), desc="VDSH", unit="sweep", leave=False, disable=None):
-            codes = self._codes(codes, layers.scores(), labels, plug_in, problem)
+            codes = self._discrete(codes, layers.scores(), labels, plug_in, problem)
             layers.sweep(codes)
         return layers.weights
 
-    def _codes(
+    def _discrete(
         self,
         codes: Tensor,
         scores: Tensor,
