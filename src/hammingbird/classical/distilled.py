@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from hammingbird.classical.adam import Adam
 from hammingbird.classical.distillation import NeighborTargets, nearest_rows, over_lengths
 from hammingbird.classical.itq import ITQ
-from hammingbird.classical.linear import mean_of
+from hammingbird.classical.linear import standardised
 from hammingbird.codes import Output, check_n_bits
 from hammingbird.errors import InputError
 from hammingbird.estimator import check_is_fitted, check_random_state
-from hammingbird.hasher import row_chunks
 from hammingbird.linear import LinearHasher
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ class DistilledHash(LinearHasher):
             X = X[np.linspace(0, len(X) - 1, self.max_rows).astype(np.int64)]
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
-        self.mean_, scale, rows = _standardised(X)
+        self.mean_, scale, rows = standardised(X)
         weights = _start(rows, self.n_bits_, rng)
         bias = np.zeros(self.n_bits_, np.float32)
         self.n_iter_ = self._steps(len(rows))
@@ -201,19 +200,6 @@ class DistilledHash(LinearHasher):
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         return super()._project(X) + self.bias_.astype(X.dtype)
-
-
-def _standardised(X: NDArray[Any]) -> tuple[NDArray[np.float64], float, NDArray[np.float32]]:
-    """The mean [d], the root of the mean variance, and the rows [n, d] with both taken off."""
-    mean = mean_of(X)
-    total = 0.0
-    for chunk in row_chunks(X):
-        total += float(np.square(chunk.values - mean).sum())
-    scale = math.sqrt(total / X.size) or 1.0
-    rows = np.empty(X.shape, np.float32)
-    for chunk in row_chunks(X):
-        rows[chunk.start : chunk.stop] = (chunk.values - mean) / scale
-    return mean, scale, rows
 
 
 def _start(X: NDArray[np.float32], n_bits: int, rng: np.random.RandomState) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,19 @@ def mean_of(X: Any) -> NDArray[np.float64]:
     for chunk in row_chunks(X):
         total += chunk.values.sum(axis=0, dtype=np.float64)
     return total / len(X)
+
+
+def standardised(X: NDArray[Any]) -> tuple[NDArray[np.float64], float, NDArray[np.float32]]:
+    """The mean [d], the root of the mean variance, and the rows [n, d] with both taken off."""
+    mean = mean_of(X)
+    total = 0.0
+    for chunk in row_chunks(X):
+        total += float(np.square(chunk.values - mean).sum())
+    scale = math.sqrt(total / X.size) or 1.0
+    rows = np.empty(X.shape, np.float32)
+    for chunk in row_chunks(X):
+        rows[chunk.start : chunk.stop] = (chunk.values - mean) / scale
+    return mean, scale, rows
 
 
 def principal_directions(

@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from hammingbird.codes import Codes
+
 Weights = NDArray[np.float64]
-Codes = NDArray[np.uint8]
 
 
 def bits_apart(k: int) -> NDArray[np.float32]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hammingbird.classical.distillation import nearest_rows
-from hammingbird.classical.linear import mean_of
+from hammingbird.classical.distillation import NeighborTargets, nearest_rows
+from hammingbird.classical.linear import standardised
 from hammingbird.classical.numbering import alike, numbered, pull
 from hammingbird.classical.product import assigned, decoded, distances, nearest, refitted, turned
 from hammingbird.codes import Codes, Output, check_codes, n_bytes
@@ -118,13 +118,7 @@ class Polysemous(Hasher):
         rng = check_random_state(self.random_state)
         if len(X) > self.max_rows:
             X = X[np.linspace(0, len(X) - 1, self.max_rows).astype(np.int64)]
-        self.mean_ = mean_of(X)
-        rows = np.empty(X.shape, np.float32)
-        for chunk in row_chunks(X):
-            rows[chunk.start : chunk.stop] = chunk.values.astype(np.float64) - self.mean_
-        self.scale_ = float(np.sqrt(np.mean(np.square(rows), dtype=np.float64))) or 1.0
-        rows /= np.float32(self.scale_)
-
+        self.mean_, self.scale_, rows = standardised(X)
         m = n_bytes(self.n_bits_)
         bits = [min(8, self.n_bits_ - 8 * byte) for byte in range(m)]
         sizes = [len(part) for part in np.array_split(np.arange(X.shape[1]), m)]
@@ -157,8 +151,8 @@ class Polysemous(Hasher):
         codes = codes[some]
         numbers = np.zeros((len(k), 256), np.uint8)
         ids, squares = nearest_rows(V[some], min(NEIGHBORS, len(some) - 1))
-        tenth = float(np.median(squares[:, min(9, squares.shape[1] - 1)]))
-        target = np.exp((squares[:, :1] - squares) / np.float32(BANDWIDTH * tenth or 1.0))
+        logits = NeighborTargets(ids, squares, BANDWIDTH).logits
+        target = np.exp(logits - logits[:, :1])  # the nearest comes first
         target /= target.sum(axis=1, keepdims=True)
         drawn = rng.randint(0, len(some), (len(some), DRAWN))
         weights = pull(codes, ids, target, drawn)

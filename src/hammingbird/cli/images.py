@@ -22,6 +22,11 @@ Features = Annotated[
 ]
 
 
+def _refuse_other_endings(page: Path) -> None:
+    if page.suffix != ".html":
+        raise InputError(f"the page is written as .html, got {page.name}: name it {page.name}.html")
+
+
 @app.command()
 def dedup(
     folder: Annotated[Path, typer.Argument(help="A folder of pictures, with its subfolders.")],
@@ -51,8 +56,7 @@ def dedup(
     """
     from hammingbird.images import find_duplicates
 
-    if out.suffix != ".html":
-        raise InputError(f"the page is written as .html, got {out.name}: name it {out.name}.html")
+    _refuse_other_endings(out)
     memory = out.with_suffix(".memory.sqlite")
     found = find_duplicates(
         folder, memory=memory, rate=rate, radius=radius, model=model, features=features
@@ -111,8 +115,7 @@ def find(
     """Find the pictures of a folder that are like one picture, or like its mirror image."""
     from hammingbird.images import find_picture
 
-    if out.suffix != ".html":
-        raise InputError(f"the page is written as .html, got {out.name}: name it {out.name}.html")
+    _refuse_other_endings(out)
     found = find_picture(picture, within, k, model=model, features=features, folder=folder)
     shown = table("distance", "picture", "")
     for hit in found.hits:

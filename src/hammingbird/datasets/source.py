@@ -98,7 +98,12 @@ class Source(ABC):
 
     def stream(self, rows: int = BLOCK) -> Iterator[Array]:
         """Yield the vectors in blocks of ``rows`` rows, or fewer where rows are wide."""
-        return self.blocks(max(1, min(rows, BLOCK_NUMBERS // self.shape[1])))
+        return self.blocks(block_rows(self.shape[1], rows))
+
+
+def block_rows(width: int, rows: int = BLOCK) -> int:
+    """Rows of a block: ``rows``, or fewer where they are wide."""
+    return max(1, min(rows, BLOCK_NUMBERS // width))
 
 
 @contextmanager

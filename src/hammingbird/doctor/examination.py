@@ -212,7 +212,7 @@ def _drift(
 def _advice(name: str, best: Trial, use: str) -> Advice:
     model = f"{Path(name).stem}-{best.method}-{best.bits}"
     settings = [
-        word for name, value in best.settings for word in ("--set", f"{name}={json.dumps(value)}")
+        word for key, value in best.settings for word in ("--set", f"{key}={json.dumps(value)}")
     ]
     fit = [best.method, "--train", name, "--bits", str(best.bits), *settings, "--out", model]
     return Advice(

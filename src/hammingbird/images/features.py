@@ -100,8 +100,8 @@ class _Rows:
 
     def names(self) -> list[str]:
         """Places of files in a folder, paths that Parquet has, else the numbers of the rows."""
-        if isinstance(self.source, ImageFolder):
-            return [picture.name for picture in self.source.pictures()]
+        if self.source.names is not None:
+            return [str(name) for name in self.source.names]
         if isinstance(self.source, ImageTable):
             return self.source.paths()
         return [str(row) for row in range(self.n)]

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from hammingbird.codes import Codes
 from hammingbird.datasets.parquet import parquet_file
-from hammingbird.datasets.source import reading
-from hammingbird.errors import HammingbirdError, InputError, StoreError
+from hammingbird.datasets.source import block_rows, reading
+from hammingbird.errors import HammingbirdError, InputError
 from hammingbird.hasher import Hasher
 from hammingbird.index.rows import Ids
 from hammingbird.scale.batch import encode_batch, from_arrow
@@ -24,11 +24,8 @@ from hammingbird.scale.journal import Journal, Sample
 from hammingbird.scale.parts import Part, check_different, list_parts
 from hammingbird.storage import Manifest
 from hammingbird.stores import create_store, is_address, verify
-from hammingbird.stores.exporting import BATCH_BYTES, MOST_ROWS
+from hammingbird.stores.exporting import flush_all, write_batches
 from hammingbird.stores.store import stamp_of
-
-BATCH_ROWS, BATCH_NUMBERS = 1 << 16, 1 << 25
-"""Rows that are encoded at a time; fewer where they are wide."""
 
 
 class Encoded(NamedTuple):
@@ -120,17 +117,9 @@ def _into_store(job: Job, parts: list[Part], to: str, engine: Engine, bar: Any) 
         for part, made in zip(left, engine.map(encode_part, job, left), strict=True):
             assert made is not None
             ids, codes = made
-            step = max(1, min(MOST_ROWS, BATCH_BYTES // (codes.shape[1] + 8)))
-            for start in range(0, len(codes), step):
-                some = slice(start, start + step)
-                store.write(codes[some], ids[some])
-                bar.update(len(ids[some]))
+            write_batches(store, codes, ids, bar)
             journal.add(part.name, Sample.of(ids, codes))
-        store.flush()
-        if store.count() < rows:
-            raise StoreError(
-                f"{store.address} holds {store.count():,} codes of {rows:,} that were written"
-            )
+        flush_all(store, rows)
         verify(store, *journal.sample())
         journal.remove()
     return len(parts) - len(left)
@@ -151,7 +140,7 @@ def _batches(job: Job, part: Part) -> Iterator[Any]:
     path, row = Path(part.path), 0
     part.check()
     columns = list(dict.fromkeys([part.vectors, *([job.ids] if job.ids else [])]))
-    size = max(1, min(BATCH_ROWS, BATCH_NUMBERS // job.hasher.n_features_in_))
+    size = block_rows(job.hasher.n_features_in_)
     seen = []
     # One thread: more would round products otherwise, and workers have a core each.
     with threadpool_limits(1):

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from hammingbird.codes import Codes, check_codes
 from hammingbird.errors import InputError, StoreError
-from hammingbird.index.rows import check_ids
+from hammingbird.index.rows import Ids, check_ids
 from hammingbird.storage.manifests import signed
 from hammingbird.stores.documents import FORMATS, write_documents
 from hammingbird.stores.opening import create_store
-from hammingbird.stores.store import stamp_of
+from hammingbird.stores.store import Store, stamp_of
 from hammingbird.stores.verification import Verified, verify
 
 BATCH_BYTES = 1 << 22
@@ -49,7 +49,6 @@ def export(
         description = signed("store", {"n_bits": n_bits, "made_by": stamp_of(made_by)})
         write_documents(scheme, Path(folder), codes, given, n_bits, description)
         return Verified(len(codes), len(codes), 0, None)
-    step = max(1, min(MOST_ROWS, BATCH_BYTES // (codes.shape[1] + 8)))
     with (
         create_store(address, n_bits, made_by=made_by) as store,
         tqdm(
@@ -61,13 +60,24 @@ def export(
             leave=False,
         ) as bar,
     ):
-        for start in range(0, len(codes), step):
-            batch = slice(start, start + step)
-            store.write(codes[batch], given[batch])
-            bar.update(len(given[batch]))
-        store.flush()
-        if store.count() < len(codes):
-            raise StoreError(
-                f"{store.address} holds {store.count():,} codes of {len(codes):,} that were written"
-            )
+        write_batches(store, codes, given, bar)
+        flush_all(store, len(codes))
         return verify(store, codes, given)
+
+
+def write_batches(store: Store, codes: Codes, ids: Ids, bar: Any) -> None:
+    """Write codes batch by batch, and move a progress bar."""
+    step = max(1, min(MOST_ROWS, BATCH_BYTES // (codes.shape[1] + 8)))
+    for start in range(0, len(codes), step):
+        batch = slice(start, start + step)
+        store.write(codes[batch], ids[batch])
+        bar.update(len(ids[batch]))
+
+
+def flush_all(store: Store, rows: int) -> None:
+    """Flush a store, which must then hold at least so many codes."""
+    store.flush()
+    if store.count() < rows:
+        raise StoreError(
+            f"{store.address} holds {store.count():,} codes of {rows:,} that were written"
+        )
