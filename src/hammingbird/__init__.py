@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hammingbird.catalog import METHODS, load, make
     from hammingbird.classical.autoencoder import BinaryAutoencoder
+    from hammingbird.classical.composite import DistilledComposite
     from hammingbird.classical.distilled import DistilledHash
     from hammingbird.classical.itq import ITQ
     from hammingbird.classical.kmeans import KMeansHashing
@@ -69,6 +70,7 @@ _HOMES = {
     "load": "catalog",
     "make": "catalog",
     "BinaryAutoencoder": "classical.autoencoder",
+    "DistilledComposite": "classical.composite",
     "DistilledHash": "classical.distilled",
     "ITQ": "classical.itq",
     "KMeansHashing": "classical.kmeans",
@@ -163,6 +165,7 @@ __all__ = [
     "DeepDistilledHash",
     "DeepHasher",
     "DeepSGH",
+    "DistilledComposite",
     "DistilledHash",
     "FastHash",
     "FileError",

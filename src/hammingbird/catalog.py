@@ -115,6 +115,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "product quantization whose bytes are numbered so that their bits tell distance",
             ),
             Method(
+                "distilled-composite",
+                "classical.composite:DistilledComposite",
+                "of this library, after Zhang, Du and Wang, ICML 2014",
+                "bits of distilled, moved such that vectors of a code's bytes add up to the row",
+            ),
+            Method(
                 "sh",
                 "classical.spectral:SpectralHashing",
                 "Weiss, Torralba and Fergus, NIPS 2008",

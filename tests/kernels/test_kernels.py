@@ -450,3 +450,50 @@ def test_trees_that_look_beyond_the_columns_are_refused():
     with pytest.raises(InputError, match="leaves float32"):
         kernels.forest(rows, columns, cuts, leaves[:, :, 1:])
     assert kernels.forest(rows[:0], columns % 9, cuts, leaves).shape == (0, 3)
+
+
+@pytest.mark.parametrize("m", [1, 2, 5])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_descend_is_the_twin_and_never_costs_more(m, threads):
+    rng = np.random.default_rng(m)
+    vectors = 0.3 * rng.normal(size=(m * 256, 7)).astype(np.float32)
+    cross = (2 * vectors @ vectors.T).reshape(m, 256, m, 256).transpose(0, 2, 1, 3)
+    parts = rng.normal(size=(m, 256)).astype(np.float32)
+    costs = rng.normal(size=(300, m, 256)).astype(np.float32)
+    costs[:, -1, 1::2] = np.inf
+    codes = rng.integers(0, 256, (300, m), dtype=np.uint8) & 254
+    arrays = (costs, codes, cross, parts)
+
+    def total(found):
+        named = np.arange(m), found
+        pairs = sum(
+            cross[a, b, found[:, a], found[:, b]].astype(float) for b in range(m) for a in range(b)
+        )
+        apart = pairs + parts[named].sum(axis=1) - 1.5
+        chosen = np.take_along_axis(costs, found[:, :, None].astype(int), axis=2)[:, :, 0]
+        return chosen.sum(axis=1) + pairs + 2.0 * apart**2
+
+    before = total(codes)
+    for passes in (0, 1, 3):
+        found = kernels.descend(*arrays, 1.5, 2.0, passes, threads=threads)
+        expected = twin.descend(*map(np.ascontiguousarray, arrays), 1.5, 2.0, passes)
+        np.testing.assert_array_equal(found, expected)
+        assert not (found[:, -1] & 1).any()
+        after = total(found)
+        assert (after <= before + 1e-4).all()
+        before = after
+
+
+def test_descend_says_what_does_not_fit():
+    costs = np.zeros((3, 2, 256), np.float32)
+    codes, parts = np.zeros((3, 2), np.uint8), np.zeros((2, 256), np.float32)
+    cross = np.zeros((2, 2, 256, 256), np.float32)
+    with pytest.raises(InputError, match="must be float32"):
+        kernels.descend(costs[:, :1], codes, cross, parts, 0, 1, 1)
+    with pytest.raises(InputError, match="must be float32"):
+        kernels.descend(costs, codes, cross.astype(float), parts, 0, 1, 1)
+    with pytest.raises(InputError, match="not finite"):
+        kernels.descend(costs * np.nan, codes, cross, parts, 0, 1, 1)
+    with pytest.raises(InputError, match="passes"):
+        kernels.descend(costs, codes, cross, parts, 0, 1, -1)
+    assert kernels.descend(costs[:0], codes[:0], cross, parts, 0, 1, 1).shape == (0, 2)

@@ -30,6 +30,7 @@ from hammingbird.kernels.bucket_twin import BUCKET_COST, Buckets
 from hammingbird.kernels.checks import (
     FARTHEST,
     check_asked,
+    check_descent,
     check_forest,
     check_k,
     check_listed,
@@ -40,6 +41,7 @@ from hammingbird.kernels.checks import (
     check_rows,
     check_threads,
     check_width,
+    whole,
 )
 from hammingbird.kernels.twin import Codes, Counts, Distances, Rows, Scores
 
@@ -49,6 +51,7 @@ __all__ = [
     "backend",
     "best",
     "best_of",
+    "descend",
     "forest",
     "histograms",
     "nearest",
@@ -256,6 +259,30 @@ def forest(
     """
     arrays = check_forest(rows, columns, cuts, leaves)
     found: Scores = _kernels.forest(*arrays, check_threads(threads))
+    return found
+
+
+def descend(
+    costs: ArrayLike,
+    codes: ArrayLike,
+    cross: ArrayLike,
+    parts: ArrayLike,
+    base: float,
+    weight: float,
+    passes: int,
+    *,
+    threads: int | None = None,
+) -> Codes:
+    """Codes uint8 [n, m] whose bytes, in turn and ``passes`` times, took the value of least cost.
+
+    They start as ``codes``. What a code costs is the sum of ``costs`` [n, m, 256], one number for
+    the value of each byte, and of ``cross`` [m, m, 256, 256], one for every two bytes; and
+    ``weight`` times the square of its deviation, which is the sum of ``parts`` [m, 256] and of
+    ``cross``, less ``base``. ``cross`` is symmetric. A cost may be infinite, which bars a value.
+    """
+    arrays = check_descent(costs, codes, cross, parts)
+    passes, cores = whole(passes, "passes", 0), check_threads(threads)
+    found: Codes = _kernels.descend(*arrays, float(base), float(weight), passes, cores)
     return found
 
 

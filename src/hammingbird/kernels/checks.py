@@ -172,3 +172,22 @@ def check_forest(
     if looked.size and not (looked.min() >= 0 and looked.max() < X.shape[1]):
         raise InputError(f"columns must be from 0 to {X.shape[1] - 1}, the columns of the rows")
     return X, looked, cut, leaf
+
+
+def check_descent(
+    costs: ArrayLike, codes: ArrayLike, cross: ArrayLike, parts: ArrayLike
+) -> tuple[Scores, Codes, Scores, Scores]:
+    """Costs [n, m, 256] of codes [n, m], and what two bytes, and one, add to their deviation."""
+    start = check_rows(codes, "codes")
+    arrays = [np.ascontiguousarray(array) for array in (costs, cross, parts)]
+    n, m = start.shape
+    shapes = [(n, m, 256), (m, m, 256, 256), (m, 256)]
+    wrong = [array.shape for array in arrays] != shapes
+    if wrong or any(array.dtype != np.float32 for array in arrays):
+        raise InputError(
+            f"costs, cross and parts must be float32 {', '.join(map(str, shapes))}, "
+            f"got {', '.join(f'{array.dtype} {array.shape}' for array in arrays)}"
+        )
+    if np.isnan(arrays[0]).any():
+        raise InputError("costs hold numbers that are not finite")
+    return arrays[0], start, arrays[1], arrays[2]

@@ -17,6 +17,13 @@
 #define HB_NEON 1
 #endif
 
+// Into functions of any instruction set.
+#if defined(__GNUC__) || defined(__clang__)
+#define HB_INLINE inline __attribute__((always_inline))
+#else
+#define HB_INLINE inline
+#endif
+
 namespace hammingbird {
 
 struct Hit {
@@ -24,6 +31,14 @@ struct Hit {
   size_t next = 0;       // the group to go on with
   uint32_t mask = 0;     // which rows of the stretch are nearer than the bound
   uint16_t distances[32];
+};
+
+// What codes of `m` bytes cost: see `descend` in __init__.py.
+struct Descent {
+  const float* cross;  // [m, m, 256, 256]
+  const float* parts;  // [m, 256]
+  float base, weight;
+  size_t m, passes;
 };
 
 struct Level {
@@ -51,6 +66,9 @@ struct Level {
   // The same with losses[byte * 256 + value] of whole bytes; or null.
   void (*promising_whole)(const uint8_t* bytes, size_t groups, size_t width, const uint8_t* losses,
                           uint64_t* masks);
+  // Lowers what `n` codes cost; `sums` [n, 256] and `apart` [n] are space.
+  void (*descend)(const Descent& what, const float* costs, uint8_t* codes, size_t n, float* sums,
+                  float* apart);
   // Which of `n` rows, 256 at most, as they lie in memory, are at most `bound` away; how many are.
   size_t (*near)(const uint8_t* data, size_t n, size_t width, const uint64_t* query, uint32_t bound,
                  uint16_t* rows);
@@ -156,6 +174,58 @@ inline size_t near_portable(const uint8_t* data, size_t n, size_t width, const u
   return found;
 }
 
+// The byte `b` of a code takes the value with the least cost, the smallest of equals; `sums` [256]
+// are what the other bytes add to its values. The order of additions is that of twin.py.
+HB_INLINE void settle(const Descent& what, const float* costs, uint8_t* code, size_t b, float* sums,
+                      float& apart) {
+  constexpr size_t values = 256, lanes = 16;
+  const float* parts = what.parts + b * values;
+  float total[values], least[lanes];
+  for (size_t v = 0; v < values; ++v) total[v] = parts[v] + sums[v];
+  const float rest = apart - total[code[b]];
+  for (size_t v = 0; v < values; ++v) total[v] += rest;
+  for (size_t v = 0; v < values; ++v)
+    sums[v] = (costs[v] + sums[v]) + what.weight * (total[v] * total[v]);
+  for (size_t i = 0; i < lanes; ++i) least[i] = sums[i];
+  for (size_t v = lanes; v < values; v += lanes)
+    for (size_t i = 0; i < lanes; ++i) least[i] = sums[v + i] < least[i] ? sums[v + i] : least[i];
+  const float lowest = *std::min_element(least, least + lanes);
+  const auto value = static_cast<size_t>(std::find(sums, sums + values - 1, lowest) - sums);
+  apart = total[value];
+  code[b] = static_cast<uint8_t>(value);
+}
+
+// Codes take turns at one pair of bytes, so that its 65,536 numbers stay in the second-level cache.
+HB_INLINE void descend_portable(const Descent& what, const float* costs, uint8_t* codes, size_t n,
+                                float* sums, float* apart) {
+  constexpr size_t values = 256;
+  const size_t m = what.m;
+  const auto block = [&](size_t o, size_t b) { return what.cross + (o * m + b) * values * values; };
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* code = codes + i * m;
+    apart[i] = -what.base;
+    for (size_t b = 0; b < m; ++b) {
+      apart[i] += what.parts[b * values + code[b]];
+      for (size_t o = 0; o < b; ++o) apart[i] += block(o, b)[code[o] * values + code[b]];
+    }
+  }
+  for (size_t step = 0; step < m * what.passes; ++step) {
+    const size_t b = step % m;
+    std::fill_n(sums, n * values, 0.0f);
+    for (size_t o = 0; o < m; ++o) {
+      if (o == b) continue;
+      const float* here = block(o, b);
+      for (size_t i = 0; i < n; ++i) {
+        const float* added = here + codes[i * m + o] * values;
+        float* sum = sums + i * values;
+        for (size_t v = 0; v < values; ++v) sum[v] += added[v];
+      }
+    }
+    for (size_t i = 0; i < n; ++i)
+      settle(what, costs + (i * m + b) * values, codes + i * m, b, sums + i * values, apart[i]);
+  }
+}
+
 inline void score_whole(const uint8_t* bytes, size_t groups, size_t width, const float*,
                         const float* whole, float* out) {
   for (size_t g = 0; g < groups; ++g, bytes += 64 * width, out += 64) {
@@ -178,21 +248,21 @@ inline const std::vector<Level>& levels() {
   static const std::vector<Level> all = [] {
     std::vector<Level> found;  // slowest first
     found.push_back({"portable", lay_out_portable, next_hit_groups<group_portable>, nullptr, distances_groups<group_portable>,
-                     score_whole, true, nullptr, nullptr, near_portable});
+                     score_whole, true, nullptr, nullptr, descend_portable, near_portable});
 #if HB_NEON
     found.push_back({"neon", lay_out_portable, next_hit_groups<group_neon>, nullptr, distances_groups<group_neon>, score_whole,
-                     true, nullptr, nullptr, near_portable});
+                     true, nullptr, nullptr, descend_portable, near_portable});
 #endif
 #if HB_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
       found.push_back(
-          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true, promising_avx2, nullptr, near_popcnt});
+          {"avx2", lay_out_portable, next_hit_avx2_by_width, nullptr, distances_avx2_by_width, score_whole, true, promising_avx2, nullptr, descend_avx2, near_popcnt});
     if (__builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
       found.push_back(
           {"avx512", lay_out_avx512_by_width, next_hit_avx512_by_width, next_hit_rows_avx512_by_width, distances_avx512_by_width, score_avx512, false, promising_avx512,
-           __builtin_cpu_supports("avx512vbmi") ? promising_whole_avx512 : nullptr, near_avx512});
+           __builtin_cpu_supports("avx512vbmi") ? promising_whole_avx512 : nullptr, descend_avx512, near_avx512});
 #endif
     return found;
   }();

@@ -371,6 +371,16 @@ inline void lay_out_avx512_by_width(const uint8_t* data, size_t groups, size_t w
   kernel(data, groups, width, block);
 }
 
+HB_AVX2 inline void descend_avx2(const Descent& what, const float* costs, uint8_t* codes, size_t n,
+                                 float* sums, float* apart) {
+  descend_portable(what, costs, codes, n, sums, apart);
+}
+
+HB_AVX512 inline void descend_avx512(const Descent& what, const float* costs, uint8_t* codes,
+                                     size_t n, float* sums, float* apart) {
+  descend_portable(what, costs, codes, n, sums, apart);
+}
+
 #define HB_NEXT_HIT(name)                                                                       \
   inline bool name##_by_width(const uint64_t* block, size_t g, size_t groups, size_t words,            \
                        const uint64_t* query, uint32_t bound, Hit& hit) {                       \

@@ -796,6 +796,26 @@ auto forest(In<uint8_t> rows, nb::ndarray<const int32_t, nb::ndim<3>, nb::c_cont
   return out;
 }
 
+auto descend(In3<float> costs, In<uint8_t> codes,
+             nb::ndarray<const float, nb::ndim<4>, nb::c_contig> cross, In<float> parts, float base,
+             float weight, size_t passes, size_t threads) {
+  constexpr size_t apiece = 128;  // codes of a task
+  const size_t n = codes.shape(0), m = codes.shape(1);
+  const Descent what{cross.data(), parts.data(), base, weight, m, passes};
+  auto out = empty<uint8_t>({n, m});
+  {
+    const nb::gil_scoped_release release;
+    std::copy_n(codes.data(), n * m, out.data());
+    parallel((n + apiece - 1) / apiece, threads, [&](size_t task) {
+      const size_t first = task * apiece, count = std::min(apiece, n - first);
+      std::vector<float> sums(count * 256), apart(count);
+      level()->descend(what, costs.data() + first * m * 256, out.data() + first * m, count,
+                       sums.data(), apart.data());
+    });
+  }
+  return out;
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -812,6 +832,7 @@ NB_MODULE(_native, m) {
   m.def("within_in_buckets", &within_in_buckets, nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg(), nb::arg().none(), nb::arg(), nb::arg());
   m.def("forest", &forest);
+  m.def("descend", &descend);
   m.def("levels", [] {
     std::vector<std::string> names;
     for (const Level& one : levels()) names.emplace_back(one.name);

@@ -159,6 +159,38 @@ def forest(
     return np.ascontiguousarray(sums.T)
 
 
+def descend(
+    costs: Scores,
+    codes: Codes,
+    cross: Scores,
+    parts: Scores,
+    base: float,
+    weight: float,
+    passes: int,
+    threads: int = 1,
+) -> Codes:
+    """Codes whose bytes in turn took the value of least cost; see the caller."""
+    rows, codes = np.arange(len(codes)), codes.copy()
+    m = codes.shape[1]
+    apart = np.full(len(codes), -np.float32(base))
+    for byte in range(m):
+        apart += parts[byte, codes[:, byte]]
+        for other in range(byte):
+            apart += cross[other, byte, codes[:, other], codes[:, byte]]
+    for byte in np.tile(np.arange(m), passes):
+        more = np.zeros((len(codes), 256), np.float32)
+        for other in range(m):
+            if other != byte:
+                more += cross[other, byte, codes[:, other]]
+        total = parts[byte] + more
+        total += (apart - total[rows, codes[:, byte]])[:, None]
+        more += costs[:, byte]
+        more += np.float32(weight) * (total * total)
+        codes[:, byte] = more.argmin(axis=1)
+        apart = total[rows, codes[:, byte]]
+    return codes
+
+
 def _leaves_reached(right: Codes, n: int) -> Codes:
     """Leaf of each row, [n], from the answers of all nodes, eight rows to a byte."""
     leaf, taken, level = np.zeros(n, np.uint8), list[Codes](), 1
