@@ -204,7 +204,7 @@ def test_neighbours_kept_by_distilled_codes(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((330, 20)) * np.geomspace(3, 0.5, 20)).astype(np.float32)
     made = [(Dataset("made", X[:300]), Dataset("asked", X[300:]))]
-    monkeypatch.setattr(distilled, "_sets", lambda: made)
+    monkeypatch.setattr(distilled, "sets", lambda: made)
     monkeypatch.setattr(distilled, "BITS", (16, 32))
     monkeypatch.setattr(distilled, "SEEDS", (0,))
     found = room.reproduce("distilled", tmp_path)["records"]
@@ -227,3 +227,27 @@ def test_prefixes_beside_models_of_their_own(tmp_path, monkeypatch):
         (bits, model) for bits in (16, 32, 64) for model in ("prefix", "own")
     ]
     assert all(0 < r[name] < 1 for r in records for name in ("hamming", "asymmetric"))
+
+
+def test_codes_read_twice_beside_rivals(tmp_path, monkeypatch):
+    pytest.importorskip("faiss")
+    from hammingbird.papers import read_twice
+
+    X = np.random.default_rng(0).normal(size=(700, 24)).astype(np.float32)
+    made = [(Dataset("words", X[:600]), Dataset("queries", X[600:]))]
+    monkeypatch.setattr(read_twice, "sets", lambda: made)
+    monkeypatch.setattr(read_twice, "BYTES", (1, 2))
+    monkeypatch.setattr(read_twice, "METHODS", ("itq", "distilled-composite"))
+    monkeypatch.setattr(read_twice, "RIVALS", ("opq", "int8"))
+    found = room.reproduce("read-twice", tmp_path, [0])["records"]
+    kept = {(r["method"], r["bytes"]): r for r in found}
+    assert list(kept) == [
+        ("itq", 1), ("itq", 2), ("distilled-composite", 1), ("distilled-composite", 2),
+        ("opq", 1), ("opq", 2), ("int8", 24),
+    ]  # fmt: skip
+    assert kept["opq", 2]["hamming"] is None
+    ours = kept["distilled-composite", 2]
+    assert ours["tables"]["recall10@10"] > ours["hamming"]["recall10@10"] > 0
+    text = (tmp_path / "read-twice.md").read_text()
+    assert "| data | method | read by | 1 bytes | 2 bytes | its own size |" in text
+    assert "24 bytes: " in text

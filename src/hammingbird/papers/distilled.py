@@ -33,7 +33,7 @@ def neighbors_kept(
     seeds = seeds or SEEDS
     lengths, seeds = (ends(BITS), seeds[:1]) if quick else (BITS, seeds)
     records: list[dict[str, Any]] = []
-    for whole, query in _sets():
+    for whole, query in sets():
         train = fewer_rows((whole, query, whole))[0] if quick else whole
         results = compare(
             train,
@@ -85,7 +85,8 @@ def prefixes(
     return {"data": "Banking77", "metric": METRIC, "records": records}
 
 
-def _sets() -> list[tuple[Dataset, Dataset]]:
+def sets() -> list[tuple[Dataset, Dataset]]:
+    """Return what is searched, which is learned from too, and queries, of four kinds of vectors."""
     rng = np.random.default_rng(0)
     words, _ = word_vectors()
     words = words / np.linalg.norm(words, axis=1, keepdims=True)

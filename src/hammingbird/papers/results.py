@@ -233,5 +233,9 @@ RESULTS: Mapping[str, Result] = MappingProxyType(
             OWN, "table", "distilled:prefixes", "one model for 16, 32 and 64 bits",
             "Banking77", _NEAR, 10,
         ),
+        "read-twice": Result(
+            OWN, "table", "read_twice:read_twice", "codes by bits and by tables, rivals beside",
+            "Banking77, MNIST, SIFT, words", _NEAR, 120,
+        ),
     }
 )  # fmt: skip
