@@ -1,4 +1,4 @@
-"""Two-step search of polysemous codes beside FAISS' IndexPQ, one core, in one run.
+"""Two-step search of codes that are read twice beside FAISS' IndexPQ, one core, in one run.
 
     python benchmarks/descriptors.py --out runs/descriptors.npy
     python benchmarks/polysemous.py --vectors runs/descriptors.npy
@@ -6,7 +6,8 @@
 Rows are searched by codes of 16 bytes for the ten nearest of ``--queries`` held-out rows; recall is
 the share of the ten true nearest among the first ten and hundred found. FAISS learns a rotation and
 codebooks from the same rows. Calls take turns, and the median of the repetitions counts; all
-queries are one batch. A filter lets codes pass within so many bits of the query's own.
+queries are one batch. A filter lets codes pass within so many bits of the query's own, or the so
+many nearest by bits.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import faiss
 import numpy as np
 
 import hammingbird as hb
-from hammingbird.index import Radius, Scan
+from hammingbird.index import Radius, Scan, Shortlist
 
 TRAIN = 50_000
 
@@ -37,12 +38,31 @@ def median_seconds(calls: dict[str, Callable[[], object]], repeats: int) -> dict
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
+def searches(
+    method: str, index: Scan, codes: np.ndarray, tables: np.ndarray, args: argparse.Namespace
+) -> dict[str, Callable[[], np.ndarray]]:
+    """By bits, by tables, and by tables behind every filter."""
+    filters = {f"within {bits} bits": Radius(int(bits)) for bits in args.radii.split(",")}
+    filters |= {f"nearest {rows} by bits": Shortlist(int(rows)) for rows in args.rows.split(",")}
+    calls: dict[str, Callable[[], np.ndarray]] = {
+        f"{method}, bits": lambda: index.search(codes, 100, threads=1).ids,
+        f"{method}, tables": lambda: index.search(tables, 100, threads=1).ids,
+    }
+    for name, chosen in filters.items():
+        calls[f"{method}, tables, {name}"] = lambda chosen=chosen: (
+            index.search(tables, 100, filter=chosen, threads=1).ids
+        )
+    return calls
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vectors", type=Path, required=True, help="an array [n, d] as .npy")
     parser.add_argument("--bytes", type=int, default=16)
     parser.add_argument("--queries", type=int, default=500)
-    parser.add_argument("--radii", default="36,40,44,48")
+    parser.add_argument("--methods", default="polysemous,distilled-composite")
+    parser.add_argument("--radii", default="32,36,40,44")
+    parser.add_argument("--rows", default="1000,10000")
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     every = np.load(args.vectors, mmap_mode="r")
@@ -64,20 +84,17 @@ def main() -> None:
     theirs.train(rotation.apply(train))
     theirs.add(rotation.apply(database))
     asked = rotation.apply(queries)
-    hasher = hb.Polysemous(8 * args.bytes, random_state=0).fit(train)
-    index = Scan(8 * args.bytes).add(hasher.encode(database))
-    tables = hasher.tables(queries)
-    codes = hasher.encode(queries)
-
     calls: dict[str, Callable[[], np.ndarray]] = {
-        "FAISS IndexPQ after OPQ": lambda: theirs.search(asked, 100)[1],
-        "tables, all codes": lambda: index.search(tables, 100, threads=1).ids,
-        "Hamming alone": lambda: index.search(codes, 100, threads=1).ids,
+        "FAISS IndexPQ after OPQ": lambda: theirs.search(asked, 100)[1]
     }
-    for bits in map(int, args.radii.split(",")):
-        calls[f"tables within {bits} bits"] = lambda bits=bits: (
-            index.search(tables, 100, filter=Radius(bits), threads=1).ids
-        )
+    for method in args.methods.split(","):
+        start = time.perf_counter()
+        hasher = hb.make(method, 8 * args.bytes, 0).fit(train)
+        fitted = time.perf_counter()
+        index = Scan(8 * args.bytes).add(hasher.encode(database))
+        encoded = time.perf_counter()
+        print(f"{method}: fit {fitted - start:.1f} s, encode {encoded - fitted:.1f} s")
+        calls |= searches(method, index, hasher.encode(queries), hasher.tables(queries), args)
     found = {name: call() for name, call in calls.items()}
     seconds = median_seconds(calls, args.repeats)
     first = seconds["FAISS IndexPQ after OPQ"]

@@ -198,17 +198,17 @@ class DistilledComposite(Hasher):
         """What every value of a byte adds to the cost of a code, [n, bytes, 256]."""
         books = self._flat()
         squares = np.einsum("ij,ij->i", books, books) + self._barred().ravel()
-        costs = (x @ self.directions_) @ (-2 * books.T)
-        costs += squares
-        costs = costs.reshape(len(x), *self.norms_.shape)
+        products: Floats = (x @ self.directions_) @ (np.float32(-2) * books.T)
+        products += squares
+        costs = products.reshape(len(x), *self.norms_.shape)
         costs -= kernels.tables(self._bits(x) * np.float32(self.fidelity / self.n_bits_))
         return costs
 
     def _barred(self) -> Floats:
         """Infinite [bytes, 256] where a value has ones behind the last bit, else 0."""
-        barred = np.zeros_like(self.norms_)
-        ones = np.arange(256) & ((1 << (-self.n_bits_ % 8)) - 1)
-        barred[-1, ones != 0] = np.inf
+        barred = np.zeros(self.norms_.shape, np.float32)
+        behind = np.arange(256) & ((1 << (-self.n_bits_ % 8)) - 1)
+        barred[-1, behind != 0] = np.inf
         return barred
 
     def _pairs(self) -> tuple[Floats, Floats]:
@@ -271,7 +271,7 @@ class DistilledComposite(Hasher):
 
 def added_up(books: Floats, codes: Codes) -> Floats:
     """Sums [n, r] of the vectors [bytes, 256, r] that codes [n, bytes] name."""
-    total = books[0, codes[:, 0]]
+    total: Floats = books[0, codes[:, 0]]
     for byte in range(1, len(books)):
         total += books[byte, codes[:, byte]]
     return total
@@ -302,10 +302,11 @@ def refitted(
     members = [csr_matrix((ones, (named[:, byte], every)), (256, n)) for byte in range(m)]
     counts = [np.bincount(named[:, byte], minlength=256) + PRIOR for byte in range(m)]
     y = added_up(books, codes)
+    base = 0.0
 
     def level() -> float:
         """One turn of the norms; returns the base."""
-        base = float(np.einsum("ij,ij->", y, y, dtype=np.float64)) / n
+        base: float = float(np.einsum("ij,ij->", y, y, dtype=np.float64)) / n
         apart = deviation(y, codes, norms, base)
         for byte in range(m):
             moved = (members[byte] @ apart - PRIOR * norms[byte]) / counts[byte]

@@ -44,8 +44,9 @@ def read_twice(
         )
         rows = [row for row in average(results) if row.role != "floor" and row.bytes_per_item]
         records += [_record(whole.name, row) for row in rows if row.role != "ceiling"]
-    _write_markdown(out / "read-twice.md", records, sizes)
-    return {"metrics": METRICS, "seeds": len(seeds), "records": records}
+    lines = _lines(records, sizes)
+    write_table(out / "read-twice.md", list(lines[0]), [list(line.values()) for line in lines])
+    return {"metrics": METRICS, "seeds": len(seeds), "records": records, "table": lines}
 
 
 def _record(data: str, row: Row) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def _record(data: str, row: Row) -> dict[str, Any]:
     }
 
 
-def _write_markdown(path: Path, records: list[dict[str, Any]], sizes: Sequence[int]) -> None:
+def _lines(records: list[dict[str, Any]], sizes: Sequence[int]) -> list[dict[str, str]]:
     """Recall 10@10 / 10@100 per data, method, reading and size; others at their own size."""
     lines = []
     for data in dict.fromkeys(r["data"] for r in records):
@@ -79,8 +80,8 @@ def _write_markdown(path: Path, records: list[dict[str, Any]], sizes: Sequence[i
                 }
                 if not found:
                     continue
-                cells = [found.pop(size, "") for size in sizes]
+                cells = {f"{size} bytes": found.pop(size, "") for size in sizes}
                 others = "; ".join(f"{size:,} bytes: {text}" for size, text in found.items())
-                lines.append([data, method, reading, *cells, others])
-    header = ["data", "method", "read by", *(f"{size} bytes" for size in sizes), "its own size"]
-    write_table(path, header, lines)
+                line = {"data": data, "method": method, "read by": reading}
+                lines.append({**line, **cells, "its own size": others})
+    return lines
