@@ -42,8 +42,10 @@ def searches(
     method: str, index: Scan, codes: np.ndarray, tables: np.ndarray, args: argparse.Namespace
 ) -> dict[str, Callable[[], np.ndarray]]:
     """By bits, by tables, and by tables behind every filter."""
-    filters = {f"within {bits} bits": Radius(int(bits)) for bits in args.radii.split(",")}
-    filters |= {f"nearest {rows} by bits": Shortlist(int(rows)) for rows in args.rows.split(",")}
+    filters = {f"within {bits} bits": Radius(int(bits), codes) for bits in args.radii.split(",")}
+    filters |= {
+        f"nearest {rows} by bits": Shortlist(int(rows), codes) for rows in args.rows.split(",")
+    }
     calls: dict[str, Callable[[], np.ndarray]] = {
         f"{method}, bits": lambda: index.search(codes, 100, threads=1).ids,
         f"{method}, tables": lambda: index.search(tables, 100, threads=1).ids,

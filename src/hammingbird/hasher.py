@@ -130,6 +130,11 @@ class Hasher(Estimator, ABC):
         """
         return self.project(X)
 
+    def questions(self, X: ArrayLike) -> tuple[Codes, NDArray[np.floating]]:
+        """Return the codes of queries and what they ask: scores say both, tables do not."""
+        asked = self.asked(X)
+        return pack(asked) if asked.ndim == 2 else self.encode(X), asked
+
     def tables(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return look-up tables [q, bytes, 256]: what each value of a byte adds to a code's score.
 

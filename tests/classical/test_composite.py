@@ -8,7 +8,8 @@ import pytest
 import hammingbird as hb
 from hammingbird import kernels
 from hammingbird.classical.composite import DistilledComposite, added_up, deviation, refitted
-from hammingbird.codes import pack, unpack
+from hammingbird.codes import pack, pack_asked, unpack
+from hammingbird.index import Radius
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_bytes_take_in_turn_the_value_of_least_cost(fitted, rows):
     start = pack(X @ fitted.weights_ + fitted.bias_)
     cross, parts = fitted._pairs()
     found = kernels.descend(
-        fitted._costs(X), start, cross, parts, fitted.base_, fitted.constancy, 1
+        next(fitted._costs(X))[1], start, cross, parts, fitted.base_, fitted.constancy, 1
     )
     step = 1 << (-fitted.n_bits % 8)
     for x, code, got in zip(X, start, found, strict=True):
@@ -87,6 +88,18 @@ def test_tables_are_distances_but_for_the_deviation(fitted, rows):
     assert fitted.error_ == pytest.approx(
         ((rows - fitted.reconstruct(fitted.encode(rows))) ** 2).sum(axis=1).mean(), rel=0.2
     )
+
+
+def test_questions_come_with_the_codes_that_rows_would_get(fitted, rows):
+    """A byte's largest entry in the tables is not the query's own: vectors add up."""
+    codes, asked = fitted.questions(rows[:50])
+    np.testing.assert_array_equal(codes, fitted.encode(rows[:50]))
+    np.testing.assert_array_equal(asked, fitted.tables(rows[:50]))
+    if codes.shape[1] > 1:
+        assert (codes != pack_asked(asked, fitted.n_bits)).any()
+    index = hb.Scan(fitted.n_bits).add(fitted.encode(rows))
+    near = index.search(asked, 1, filter=Radius(0, codes)).ids[:, 0]
+    np.testing.assert_array_equal(fitted.encode(rows[near]), codes)
 
 
 def test_rounds_lower_the_objective(rows):

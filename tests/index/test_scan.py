@@ -298,13 +298,14 @@ def test_tables_read_behind_a_filter_equal_loops(seed, n_bits, n):
     tables = np.round(rng.normal(size=(3, codes.shape[1], 256))).astype(np.float32)
     if seed % 2:
         tables = kernels.tables(np.round(rng.normal(size=(3, n_bits))))
-    own = pack_asked(tables, n_bits)
+    own = pack_asked(tables, n_bits) if seed % 3 else codes_of(rng, 3, n_bits)
+    said = None if seed % 3 else own
     k, radius, most = (
         int(rng.integers(1, n + 3)),
         int(rng.integers(0, n_bits)),
         rng.integers(1, n + 9),
     )
-    for chosen in (None, Radius(radius), Shortlist(int(most))):
+    for chosen in (None, Radius(radius, said), Shortlist(int(most), said)):
         found = index.search(tables, k, filter=chosen)
         for q in range(3):
             near = sorted(
@@ -323,6 +324,12 @@ def test_tables_read_behind_a_filter_equal_loops(seed, n_bits, n):
             assert found.distances[q, :filled].tolist() == [d for d, _ in ranked]
             assert (found.ids[q, filled:] == -1).all()
             assert (found.distances[q, filled:] == np.inf).all()
+
+
+def test_a_filter_has_a_code_for_each_query():
+    index = Scan(16).add(np.zeros((3, 2), np.uint8))
+    with pytest.raises(InputError, match="1 own codes do not fit tables of 2 queries"):
+        index.search(np.zeros((2, 2, 256)), 1, filter=Radius(3, np.zeros((1, 2), np.uint8)))
 
 
 def test_a_filter_needs_tables():

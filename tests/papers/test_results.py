@@ -246,8 +246,9 @@ def test_codes_read_twice_beside_rivals(tmp_path, monkeypatch):
         ("opq", 1), ("opq", 2), ("int8", 24),
     ]  # fmt: skip
     assert kept["opq", 2]["hamming"] is None
-    ours = kept["distilled-composite", 2]
-    assert ours["tables"]["recall10@10"] > ours["hamming"]["recall10@10"] > 0
+    ours, itq = kept["distilled-composite", 2], kept["itq", 2]
+    assert ours["tables"]["recall10@10"] > ours["hamming"]["recall10@10"]
+    assert ours["hamming"]["recall10@10"] > itq["hamming"]["recall10@10"] - 0.02
     text = (tmp_path / "read-twice.md").read_text()
     assert "| data | method | read by | 1 bytes | 2 bytes | its own size |" in text
     assert "24 bytes: " in text

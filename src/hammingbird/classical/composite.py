@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ PRIOR = 1.0
 """Rows at zero that each vector of a codebook counts beside its own."""
 PASSES = 2
 """Turns of all bytes when a row is encoded."""
-BLOCK = 2048
+BLOCK = 1024
 """Rows whose costs are held at a time."""
 TINY = np.finfo(np.float32).tiny
 
@@ -194,15 +195,22 @@ class DistilledComposite(Hasher):
         """DistilledHash's scores [n, n_bits] of centred rows, of variance 1."""
         return x @ self.weights_ + self.bias_
 
-    def _costs(self, x: Floats) -> Floats:
-        """What every value of a byte adds to the cost of a code, [n, bytes, 256]."""
+    def _costs(self, x: Floats) -> Iterator[tuple[slice, Floats]]:
+        """What every value of a byte adds to the costs of codes, [rows, bytes, 256], by blocks."""
+        ones = np.ones((len(x), 1), np.float32)
+        factors = np.concatenate([x @ self.directions_, self._bits(x), ones], axis=1)
+        weights = self._factors()
+        for start in range(0, len(x), BLOCK):
+            rows = slice(start, start + BLOCK)
+            yield rows, (factors[rows] @ weights).reshape(-1, *self.norms_.shape)
+
+    def _factors(self) -> Floats:
+        """What components, bits' scores and 1 add to costs, [r + n_bits + 1, bytes * 256]."""
         books = self._flat()
         squares = np.einsum("ij,ij->i", books, books) + self._barred().ravel()
-        products: Floats = (x @ self.directions_) @ (np.float32(-2) * books.T)
-        products += squares
-        costs = products.reshape(len(x), *self.norms_.shape)
-        costs -= kernels.tables(self._bits(x) * np.float32(self.fidelity / self.n_bits_))
-        return costs
+        agreement = kernels.tables(np.eye(self.n_bits_, dtype=np.float32)).reshape(self.n_bits_, -1)
+        agreement *= np.float32(-self.fidelity / self.n_bits_)
+        return np.concatenate([np.float32(-2) * books.T, agreement, squares[None]])
 
     def _barred(self) -> Floats:
         """Infinite [bytes, 256] where a value has ones behind the last bit, else 0."""
@@ -225,10 +233,9 @@ class DistilledComposite(Hasher):
         """Better codes [n, bytes] of centred rows, starting from ``codes``."""
         found = np.empty_like(codes)
         cross, parts = self._pairs()
-        for start in range(0, len(x), BLOCK):
-            rows = slice(start, start + BLOCK)
+        for rows, costs in self._costs(x):
             found[rows] = kernels.descend(
-                self._costs(x[rows]), codes[rows], cross, parts, self.base_, self.constancy, PASSES
+                costs, codes[rows], cross, parts, self.base_, self.constancy, PASSES
             )
         return found
 
@@ -240,9 +247,8 @@ class DistilledComposite(Hasher):
         x = self._centred(X, 0)
         codes = self._settled(x, pack(self._bits(x)))
         margins = np.empty((len(x), 8 * len(self.books_)), np.float32)
-        for start in range(0, len(x), BLOCK):
-            rows = slice(start, start + BLOCK)
-            self._margins(self._costs(x[rows]), codes[rows], margins[rows])
+        for rows, costs in self._costs(x):
+            self._margins(costs, codes[rows], margins[rows])
         return margins[:, : self.n_bits_] * np.float32(self.scale_**2)
 
     def _margins(self, costs: Floats, codes: Codes, margins: Floats) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hammingbird import catalog
 from hammingbird.catalog import METHODS, Method
-from hammingbird.codes import MAX_BITS, check_n_bits, pack_asked
+from hammingbird.codes import MAX_BITS, check_n_bits
 from hammingbird.comparison.code import code_of_method
 from hammingbird.comparison.progress import Progress
 from hammingbird.comparison.results import Role
@@ -132,8 +132,7 @@ def finish(
         with progress.stage("encode"):
             database = hasher.encode(task.database.X)
         encoded = time.perf_counter()
-        scores = hasher.asked(task.query.X)
-        query = pack_asked(scores, hasher.n_bits_)
+        query, scores = hasher.questions(task.query.X)
 
         def write(temporary: Path) -> None:
             np.save(temporary / "database.npy", database)

@@ -36,15 +36,25 @@ class Ranked(NamedTuple):
 
 
 class Radius(NamedTuple):
-    """Filter of a search in two steps: codes at most so many bits from the query's own."""
+    """Filter of a search in two steps: codes at most so many bits from the query's own.
+
+    ``own`` are the queries' codes. Where they are left out, each byte takes the value that its
+    table has the most for: right for scores of bits and for product codes, not where the bytes'
+    vectors add up (``DistilledComposite``).
+    """
 
     bits: int
+    own: ArrayLike | None = None
 
 
 class Shortlist(NamedTuple):
-    """Filter of a search in two steps: so many codes, those nearest to the query's own."""
+    """Filter of a search in two steps: so many codes, those nearest to the query's own.
+
+    ``own`` as in :class:`Radius`.
+    """
 
     codes: int
+    own: ArrayLike | None = None
 
 
 class Scan:
@@ -204,7 +214,14 @@ class Scan:
         if chosen is None:
             ids, scores = self.search_scores(tables, k, threads=threads, progress=progress)
             return Neighbors(ids, -scores)
-        codes = pack_asked(tables, self.n_bits)
+        if chosen.own is None:
+            codes = pack_asked(tables, self.n_bits)
+        else:
+            codes = check_codes(chosen.own, self.n_bits, "own")
+            if len(codes) != len(tables):
+                raise InputError(
+                    f"{len(codes)} own codes do not fit tables of {len(tables)} queries"
+                )
         if isinstance(chosen, Radius):
             offsets, listed, _ = kernels.within(codes, rows.codes, chosen.bits, threads=threads)
         else:

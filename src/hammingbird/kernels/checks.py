@@ -188,6 +188,6 @@ def check_descent(
             f"costs, cross and parts must be float32 {', '.join(map(str, shapes))}, "
             f"got {', '.join(f'{array.dtype} {array.shape}' for array in arrays)}"
         )
-    if np.isnan(arrays[0]).any():
+    if np.isnan(arrays[0].sum()):
         raise InputError("costs hold numbers that are not finite")
     return arrays[0], start, arrays[1], arrays[2]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird.codes import Codes, check_codes, pack_asked
+from hammingbird.codes import Codes, check_codes
 from hammingbird.errors import InputError
 from hammingbird.service import requests as r
 from hammingbird.service.engine import Engine, Question
@@ -59,8 +59,7 @@ class Reader:
         """A question from codes, or from what the model takes."""
         scores = None
         if inputs is not None:
-            scores = self.engine.asked(inputs)
-            codes = pack_asked(scores, self.engine.n_bits)
+            codes, scores = self.engine.questions(inputs)
         assert codes is not None
         if options.asymmetric and scores is None:
             raise InputError("an asymmetric search needs a vector, a picture or a text")

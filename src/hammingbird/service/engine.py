@@ -108,9 +108,9 @@ class Engine:
         """Height and width, and 3 if coloured, of the pictures that the model takes."""
         return frame_of(self.model)
 
-    def asked(self, vectors: NDArray[Any]) -> NDArray[np.floating]:
-        """What vectors [n, d], or pictures as :attr:`frame` says, ask in an asymmetric search."""
-        return self.model.asked(vectors)
+    def questions(self, vectors: NDArray[Any]) -> tuple[Codes, NDArray[np.floating]]:
+        """Codes of vectors [n, d], or pictures as :attr:`frame` says, and what these ask."""
+        return self.model.questions(vectors)
 
     def encode(self, vectors: NDArray[Any]) -> Codes:
         """Packed codes of vectors [n, d]."""
