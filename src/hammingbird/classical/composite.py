@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from hammingbird import kernels
 from hammingbird.classical.distilled import DistilledHash
-from hammingbird.classical.linear import principal_directions, standardised
+from hammingbird.classical.linear import evenly, principal_directions, standardised
+from hammingbird.classical.product import margins, ones
 from hammingbird.codes import Codes, Output, check_codes, n_bytes, pack
 from hammingbird.errors import InputError
 from hammingbird.estimator import check_is_fitted
 from hammingbird.finite import check_scores, check_values
 from hammingbird.hasher import Hasher, row_chunks
+from hammingbird.kernels.twin import value_costs
 
 Floats = NDArray[np.float32]
 WIDTH = 4
@@ -128,9 +130,7 @@ class DistilledComposite(Hasher):
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
         self._check_parameters(len(X))
-        self.__dict__.pop("_cross", None)
-        if len(X) > self.max_rows:
-            X = X[np.linspace(0, len(X) - 1, self.max_rows).astype(np.int64)]
+        X = evenly(X, self.max_rows)
         bits = DistilledHash(
             self.n_bits_, max_rows=self.max_rows, random_state=self.random_state
         ).fit(X)
@@ -156,16 +156,20 @@ class DistilledComposite(Hasher):
         self.norms_ = np.zeros((m, 256), np.float32)
         v = x @ self.directions_
         codes = pack(self._bits(x))
-        self.base_ = refitted(v, codes, self.books_, self.norms_, 0, FIRST_SWEEPS)
+        self._refit(v, codes, 0, FIRST_SWEEPS)
         turns = tqdm(
             range(self.rounds), desc="DistilledComposite", unit="round", leave=False, disable=None
         )
         for _ in turns:
             codes = self._settled(x, codes)
-            self.base_ = refitted(v, codes, self.books_, self.norms_, self.constancy, SWEEPS)
-            self.__dict__.pop("_cross", None)
+            self._refit(v, codes, self.constancy, SWEEPS)
         rest = x - added_up(self.books_, codes) @ self.directions_.T
         self.error_ = float(np.einsum("ij,ij->", rest, rest)) / len(x) * self.scale_**2
+
+    def _refit(self, v: Floats, codes: Codes, constancy: float, sweeps: int) -> None:
+        """Move the codebooks to their rows, and forget what was made of them."""
+        self.base_ = refitted(v, codes, self.books_, self.norms_, constancy, sweeps)
+        self.__dict__.pop("_cross", None)
 
     def _check_parameters(self, n_rows: int) -> None:
         for name, least in (("rounds", 1), ("max_rows", 2)):
@@ -231,13 +235,18 @@ class DistilledComposite(Hasher):
 
     def _settled(self, x: Floats, codes: Codes) -> Codes:
         """Better codes [n, bytes] of centred rows, starting from ``codes``."""
-        found = np.empty_like(codes)
+        return np.concatenate([better for _, better in self._settling(x, codes)])
+
+    def _settling(self, x: Floats, codes: Codes) -> Iterator[tuple[Floats, Codes]]:
+        """The same by blocks, with their costs."""
         cross, parts = self._pairs()
         for rows, costs in self._costs(x):
-            found[rows] = kernels.descend(
-                costs, codes[rows], cross, parts, self.base_, self.constancy, PASSES
+            yield (
+                costs,
+                kernels.descend(
+                    costs, codes[rows], cross, parts, self.base_, self.constancy, PASSES
+                ),
             )
-        return found
 
     def _codes(self, X: NDArray[np.floating], first_row: int) -> Codes:
         x = self._centred(X, first_row)
@@ -245,34 +254,25 @@ class DistilledComposite(Hasher):
 
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         x = self._centred(X, 0)
-        codes = self._settled(x, pack(self._bits(x)))
-        margins = np.empty((len(x), 8 * len(self.books_)), np.float32)
-        for rows, costs in self._costs(x):
-            self._margins(costs, codes[rows], margins[rows])
-        return margins[:, : self.n_bits_] * np.float32(self.scale_**2)
+        found = [self._margins(*block) for block in self._settling(x, pack(self._bits(x)))]
+        return np.concatenate(found)[:, : self.n_bits_] * np.float32(self.scale_**2)
 
-    def _margins(self, costs: Floats, codes: Codes, margins: Floats) -> None:
-        """Fill in what each bit [n, 8 * bytes] of ``codes`` gains, the others as they are."""
+    def _margins(self, costs: Floats, codes: Codes) -> Floats:
+        """What each bit of ``codes`` gains, [n, 8 * bytes], the other bytes as they are."""
         cross, parts = self._pairs()
-        n, m = codes.shape
         apart = deviation(added_up(self.books_, codes), codes, self.norms_, self.base_)
-        for byte in range(m):
-            number = codes[:, byte]
-            more = np.zeros((n, 256), np.float32)
-            for other in range(m):
-                if other != byte:
-                    more += cross[other, byte, codes[:, other]]
-            total = parts[byte] + more
-            total += (apart - total[np.arange(n), number])[:, None]
-            more += costs[:, byte] + np.float32(self.constancy) * total * total
-            for bit in range(8):
-                sides = more.reshape(n, 1 << bit, 2, 128 >> bit).min(axis=(1, 3))
-                with np.errstate(invalid="ignore"):  # behind the last bit
-                    margin = sides[:, 0] - sides[:, 1]
-                # The code decides: a byte that came first may not be the best one any more.
-                ones = (number & 128 >> bit).astype(bool)
-                signed = np.where(ones, np.maximum(margin, TINY), np.minimum(margin, -TINY))
-                margins[:, 8 * byte + bit] = signed
+        found = np.empty((len(codes), 8 * len(parts)), np.float32)
+        for byte in range(len(parts)):
+            offered, _ = value_costs(
+                byte, costs[:, byte], codes, cross, parts, apart, self.constancy
+            )
+            with np.errstate(invalid="ignore"):  # behind the last bit
+                margin = margins(offered)
+            # The code decides: a byte that came first may not be the best one any more.
+            found[:, 8 * byte : 8 * byte + 8] = np.where(
+                ones(codes[:, byte]), np.maximum(margin, TINY), np.minimum(margin, -TINY)
+            )
+        return found
 
 
 def added_up(books: Floats, codes: Codes) -> Floats:
@@ -304,8 +304,8 @@ def refitted(
 
     n, m = codes.shape
     named = codes.astype(np.int64)
-    every, ones = np.arange(n), np.ones(n, np.float32)
-    members = [csr_matrix((ones, (named[:, byte], every)), (256, n)) for byte in range(m)]
+    every, once = np.arange(n), np.ones(n, np.float32)
+    members = [csr_matrix((once, (named[:, byte], every)), (256, n)) for byte in range(m)]
     counts = [np.bincount(named[:, byte], minlength=256) + PRIOR for byte in range(m)]
     y = added_up(books, codes)
     base = 0.0
@@ -322,12 +322,14 @@ def refitted(
 
     for _ in range(sweeps):
         base = level()
+        said = norms[np.arange(m), codes].sum(axis=1)
         for byte in range(m):
             rest, steep = v - y, counts[byte]
             if constancy:
-                apart = deviation(y, codes, norms, base)
+                squares = np.einsum("ij,ij->i", y, y)
+                apart = squares - np.float32(base) - said
                 rest -= (np.float32(2 * constancy) * apart)[:, None] * y
-                steep = steep + members[byte] @ (4 * constancy * np.einsum("ij,ij->i", y, y))
+                steep = steep + members[byte] @ (4 * constancy * squares)
             moved = members[byte] @ rest - np.float32(PRIOR) * books[byte]
             moved /= steep.astype(np.float32)[:, None]
             books[byte] += moved

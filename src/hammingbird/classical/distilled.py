@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hammingbird.classical.adam import Adam
 from hammingbird.classical.distillation import NeighborTargets, nearest_rows, over_lengths
 from hammingbird.classical.itq import ITQ
-from hammingbird.classical.linear import standardised
+from hammingbird.classical.linear import evenly, standardised
 from hammingbird.codes import Output, check_n_bits
 from hammingbird.errors import InputError
 from hammingbird.estimator import check_is_fitted, check_random_state
@@ -115,8 +115,7 @@ class DistilledHash(LinearHasher):
 
     def _fit(self, X: NDArray[Any], y: Any) -> None:
         self._check_parameters(len(X))
-        if len(X) > self.max_rows:
-            X = X[np.linspace(0, len(X) - 1, self.max_rows).astype(np.int64)]
+        X = evenly(X, self.max_rows)
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
         self.mean_, scale, rows = standardised(X)

@@ -28,6 +28,13 @@ def mean_of(X: Any) -> NDArray[np.float64]:
     return total / len(X)
 
 
+def evenly(X: Any, most: int) -> Any:
+    """``X``, or ``most`` evenly spaced rows of it where it has more."""
+    if len(X) <= most:
+        return X
+    return X[np.linspace(0, len(X) - 1, most).astype(np.int64)]
+
+
 def standardised(X: NDArray[Any]) -> tuple[NDArray[np.float64], float, NDArray[np.float32]]:
     """The mean [d], the root of the mean variance, and the rows [n, d] with both taken off."""
     mean = mean_of(X)

@@ -8,9 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hammingbird.classical.distillation import NeighborTargets, nearest_rows
-from hammingbird.classical.linear import standardised
+from hammingbird.classical.linear import evenly, standardised
 from hammingbird.classical.numbering import alike, numbered, pull
-from hammingbird.classical.product import assigned, decoded, distances, nearest, refitted, turned
+from hammingbird.classical.product import (
+    assigned,
+    decoded,
+    distances,
+    margins,
+    nearest,
+    ones,
+    refitted,
+    turned,
+)
 from hammingbird.codes import Codes, Output, check_codes, n_bytes
 from hammingbird.errors import InputError
 from hammingbird.estimator import check_is_fitted, check_random_state
@@ -116,14 +125,13 @@ class Polysemous(Hasher):
     def _fit(self, X: NDArray[Any], y: Any) -> None:
         self._check_parameters(len(X))
         rng = check_random_state(self.random_state)
-        if len(X) > self.max_rows:
-            X = X[np.linspace(0, len(X) - 1, self.max_rows).astype(np.int64)]
+        X = evenly(X, self.max_rows)
         self.mean_, self.scale_, rows = standardised(X)
         m = n_bytes(self.n_bits_)
         bits = [min(8, self.n_bits_ - 8 * byte) for byte in range(m)]
         sizes = [len(part) for part in np.array_split(np.arange(X.shape[1]), m)]
         k = [1 << b for b in bits]
-        some = rows[np.linspace(0, len(rows) - 1, min(len(rows), TURNED_ON)).astype(np.int64)]
+        some = evenly(rows, TURNED_ON)
         self.rotation_, centers = turned(some, sizes, k, self.spread, self.rotations, rng)
         V = rows @ self.rotation_
         for _ in range(self.max_iter):
@@ -189,17 +197,14 @@ class Polysemous(Hasher):
     def _project(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         V = self._turned(X)
         m, _, s = self.centers_.shape
-        margins = np.empty((len(V), 8 * m), np.float32)
+        scores = np.empty((len(V), 8 * m), np.float32)
         for byte in range(m):
             apart = distances(V[:, byte * s : (byte + 1) * s], self.centers_[byte])
-            number = apart.argmin(axis=1)
-            for bit in range(8):
-                sides = apart.reshape(len(V), 1 << bit, 2, 128 >> bit).min(axis=(1, 3))
-                margin = sides[:, 0] - sides[:, 1]
-                # Between centres that are equally near, the number that codes have decides.
-                margin[(margin == 0) & ~(number & 128 >> bit).astype(bool)] = -TINY
-                margins[:, 8 * byte + bit] = margin
-        return margins[:, : self.n_bits_] * np.float32(self.scale_**2)
+            found = margins(apart)
+            # Between centres that are equally near, the number that codes have decides.
+            found[(found == 0) & ~ones(apart.argmin(axis=1))] = -TINY
+            scores[:, 8 * byte : 8 * byte + 8] = found
+        return scores[:, : self.n_bits_] * np.float32(self.scale_**2)
 
 
 TINY = np.finfo(np.float32).tiny

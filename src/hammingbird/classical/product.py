@@ -38,6 +38,20 @@ def nearest(V: Floats, centers: Floats) -> NDArray[np.uint8]:
     return codes
 
 
+def margins(costs: Floats) -> Floats:
+    """Per bit [n, 8], the least cost [n, 256] of a value with a 0 there, less that with a 1."""
+    found = np.empty((len(costs), 8), np.float32)
+    for bit in range(8):
+        sides = costs.reshape(len(costs), 1 << bit, 2, 128 >> bit).min(axis=(1, 3))
+        found[:, bit] = sides[:, 0] - sides[:, 1]
+    return found
+
+
+def ones(numbers: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Which bits [n, 8] of numbers [n] below 256 are set."""
+    return np.unpackbits(numbers.astype(np.uint8)[:, None], axis=1).astype(bool)
+
+
 def decoded(codes: NDArray[np.uint8], centers: Floats) -> Floats:
     """The centres that codes [n, bytes] name, side by side, [n, bytes * s]."""
     m, _, s = centers.shape

@@ -178,17 +178,34 @@ def descend(
         for other in range(byte):
             apart += cross[other, byte, codes[:, other], codes[:, byte]]
     for byte in np.tile(np.arange(m), passes):
-        more = np.zeros((len(codes), 256), np.float32)
-        for other in range(m):
-            if other != byte:
-                more += cross[other, byte, codes[:, other]]
-        total = parts[byte] + more
-        total += (apart - total[rows, codes[:, byte]])[:, None]
-        more += costs[:, byte]
-        more += np.float32(weight) * (total * total)
-        codes[:, byte] = more.argmin(axis=1)
+        found, total = value_costs(byte, costs[:, byte], codes, cross, parts, apart, weight)
+        codes[:, byte] = found.argmin(axis=1)
         apart = total[rows, codes[:, byte]]
     return codes
+
+
+def value_costs(
+    byte: int,
+    costs: Scores,
+    codes: Codes,
+    cross: Scores,
+    parts: Scores,
+    apart: Scores,
+    weight: float,
+) -> tuple[Scores, Scores]:
+    """What codes would cost with each value of a byte, and their deviations, [n, 256] each.
+
+    ``costs`` [n, 256] are this byte's, ``apart`` [n] the deviations of the codes as they are.
+    """
+    more = np.zeros((len(codes), 256), np.float32)
+    for other in range(codes.shape[1]):
+        if other != byte:
+            more += cross[other, byte, codes[:, other]]
+    total = parts[byte] + more
+    total += (apart - total[np.arange(len(codes)), codes[:, byte]])[:, None]
+    more += costs
+    more += np.float32(weight) * (total * total)
+    return more, total
 
 
 def _leaves_reached(right: Codes, n: int) -> Codes:
