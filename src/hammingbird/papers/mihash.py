@@ -48,7 +48,8 @@ CIFAR_2 = Table(
         Row("structhash", None),
         Row("drsh", (0.608, 0.611, 0.617, 0.618)),
         Row("drsch", (0.615, 0.622, 0.629, 0.631)),
-        Row("dpsh", (0.903, 0.885, 0.915, 0.911)),
+        # A bank of 50,000 rows: an epoch takes 17 s of one core.
+        Row("dpsh", (0.903, 0.885, 0.915, 0.911), {"epochs": 10}),
         Row("dtsh", (0.915, 0.923, 0.925, 0.926)),
         Row("mihash", (0.927, 0.938, 0.942, 0.943)),
     ),
