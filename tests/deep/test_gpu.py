@@ -1,4 +1,4 @@
-"""Every deep method on a GPU: it trains there, and what it learned gives the same codes on a CPU."""
+"""Every deep method trains on a GPU, and what it learned gives the same codes on a CPU."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ pytestmark = [
 ]
 
 DEEP = {
-    name: method
-    for name, method in catalog.methods().items()
-    if method.path.startswith("deep.")
+    name: method for name, method in catalog.methods().items() if method.path.startswith("deep.")
 }
 FEW = {"epochs": 3, "batch_size": 64, "pretraining": 20, "n_layers": 3}
 

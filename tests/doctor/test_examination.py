@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from hammingbird.catalog import load
+from hammingbird.catalog import load, make
 from hammingbird.cli import app
 from hammingbird.datasets import hold_out
 from hammingbird.doctor import examine, trials
@@ -63,6 +63,26 @@ def test_answers_keep_what_they_promise(found):
             assert kept.low >= answer.target
             assert answer.queries_a_second > 0
     assert [code.bits for code in found.codes] == [16, 24, 32]
+
+
+def test_a_length_is_won_by_bits_and_by_tables(monkeypatch):
+    tried = (Candidate("lsh", 0, 9), Candidate("polysemous", 0, 9, step=64))
+    monkeypatch.setattr(trials, "METHODS", tried)
+    monkeypatch.setattr(trials, "LENGTHS", (64,))
+    X = np.random.default_rng(0).standard_normal((4000, 32)).astype(np.float32)
+    found = examine(X, n_queries=200)
+    by_bits, by_tables = found.codes[-2:]
+    assert (by_bits.method, by_tables.method) == ("lsh", "polysemous")
+    assert by_bits.kept[HAMMING].value > by_tables.kept[HAMMING].value
+    assert by_tables.kept[ASYMMETRIC].value > by_bits.kept[ASYMMETRIC].value + 0.1
+    queries, kept = hold_out(X, 200)
+    model = make("polysemous", 64, 0).fit(X[kept])
+    decoded = model.reconstruct(model.encode(X[kept]))
+    first, truth = (nearest_vectors(X[queries], rows, 10).ids for rows in (decoded, X[kept]))
+    shared = np.mean([np.isin(a, b).mean() for a, b in zip(truth, first, strict=True)])
+    assert by_tables.kept[ASYMMETRIC].value == pytest.approx(shared, abs=0.02)
+    near = {answer.target: answer for answer in found.answers if answer.use == ASYMMETRIC}
+    assert near[0.9].method in (None, "polysemous")
 
 
 def test_a_re_rank_of_more_finds_more(found):

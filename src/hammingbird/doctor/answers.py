@@ -11,15 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird import kernels
-from hammingbird.codes import pack
 from hammingbird.doctor.estimates import Estimate
 from hammingbird.doctor.quality import (
     ASYMMETRIC,
     BOTH,
-    BOTH_CANDIDATES,
-    HAMMING,
     NEAREST,
-    RERANKS,
+    REREAD,
     USES,
 )
 from hammingbird.doctor.trials import Trial
@@ -27,7 +24,7 @@ from hammingbird.index import rerank
 
 TARGETS = (0.90, 0.95, 0.99)
 ADVISED = tuple(
-    (use, target) for target in (0.95, 0.90) for use, depth in RERANKS.items() if depth >= 100
+    (use, target) for target in (0.95, 0.90) for use, depth in REREAD.items() if depth >= 100
 )
 """What is recommended, in this order: the first that some code reaches."""
 TIMED_QUERIES = 200
@@ -105,18 +102,13 @@ def speed(trial: Trial, use: str, queries: NDArray[np.float32], database: NDArra
     """Queries a second for the ten nearest, in batches, on all cores; vectors are projected too."""
     some = queries[:TIMED_QUERIES]
     start = time.perf_counter()
-    scores = trial.hasher.project(some)
-    if use == HAMMING:
-        kernels.nearest(pack(scores), trial.codes, NEAREST)
-    elif use == ASYMMETRIC:
-        kernels.best(scores, trial.codes, trial.bits, NEAREST)
+    k = REREAD.get(use, NEAREST)
+    if use in (ASYMMETRIC, BOTH):
+        found = kernels.best(trial.hasher.asked(some), trial.codes, trial.bits, k)[0]
     else:
-        found = (
-            kernels.best(scores, trial.codes, trial.bits, BOTH_CANDIDATES)
-            if use == BOTH
-            else kernels.nearest(pack(scores), trial.codes, RERANKS[use])
-        )
-        rerank(some, found[0], database, NEAREST)
+        found = kernels.nearest(trial.hasher.encode(some), trial.codes, k)[0]
+    if k != NEAREST:
+        rerank(some, found, database, NEAREST)
     return len(some) / (time.perf_counter() - start)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird import kernels
-from hammingbird.codes import pack, unpack
+from hammingbird.codes import unpack
 from hammingbird.decoder import least_squares_decoder
 from hammingbird.doctor.estimates import Estimate, Floats, share_kept
 from hammingbird.doctor.quality import NeighborsKept
@@ -150,8 +150,8 @@ def examine_drift(
     features = watch.features(some)
     p, most = permutation_test(watch.old_features, features, seed)
     part = nearest_in_all(some, database, old_quality.depth)
-    kept_new = NeighborsKept(part).of_codes(trial.hasher.project(some), trial.codes)
-    kept_old = old_quality.of_codes(trial.scores, trial.codes)
+    kept_new = NeighborsKept(part).of_codes(*trial.hasher.questions(some), trial.codes, trial.bits)
+    kept_old = trial.kept_in(old_quality, trial.codes)
     signs_old, signs_new = _signs(watch, watch.old), _signs(watch, some)
     recalls = [
         Recall(
@@ -203,7 +203,7 @@ def _signs(watch: Watch, X: NDArray[np.float32]) -> Floats:
     trial = watch.trial
     scores = np.asarray(trial.hasher.project(X), np.float64)
     k = min(max(RANKS), len(trial.codes))
-    _, distances = kernels.nearest(pack(scores), trial.codes, k)
+    _, distances = kernels.nearest(trial.hasher.encode(X), trial.codes, k)
     at = distances[:, [min(rank, k) - 1 for rank in RANKS]].astype(np.float64)
     sizes = np.abs(scores)
     margin = sizes.mean(axis=1) / np.maximum(np.sqrt((sizes**2).mean(axis=1)), 1e-300)

@@ -147,7 +147,7 @@ def examine(
 
 
 def _try(bench: Bench, say: Say) -> tuple[list[Trial], list[Trial]]:
-    """The best method at every length, measured, and the others as far as they were tried.
+    """The best methods at every length, measured, and the others as far as they were tried.
 
     Once a code answers anything, longer ones are measured in all rows only where they may answer
     more. In a part of the rows they keep at least as much, so that what they miss there they miss.
@@ -155,13 +155,16 @@ def _try(bench: Bench, say: Say) -> tuple[list[Trial], list[Trial]]:
     winners: list[Trial] = []
     losers: list[Trial] = []
     for tried in bench.trials():
-        best = best_of(tried)
-        losers += [trial for trial in tried if trial is not best]
-        if bench.is_measured(best) or _may_answer_more(best, winners):
-            say(f"{best.bits} bits: {best.method}")
-            winners.append(bench.measure(best))
-        else:
-            losers.append(best)
+        best = [
+            trial
+            for trial in best_of(tried)
+            if bench.is_measured(trial) or _may_answer_more(trial, winners)
+        ]
+        for trial in best:
+            say(f"{trial.bits} bits: {trial.method}")
+            bench.measure(trial)
+        winners += best
+        losers += [trial for trial in tried if all(trial is not each for each in best)]
     return winners, losers
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hammingbird import kernels
-from hammingbird.codes import Codes, pack
+from hammingbird.codes import Codes
 from hammingbird.doctor.estimates import Floats
 from hammingbird.doctor.truth import Part
 from hammingbird.errors import InputError
@@ -29,8 +29,11 @@ RERANKS = {f"re-rank of {candidates}": candidates for candidates in CANDIDATES}
 """The nearest by Hamming distance are ordered again."""
 BOTH, BOTH_CANDIDATES = "asym., re-rank of 100", 100
 """The best by asymmetric search are ordered again."""
+REREAD = {**RERANKS, BOTH: BOTH_CANDIDATES}
+"""Uses of the vectors, and how many candidates they take."""
+BY_BITS, BY_SCORES = (HAMMING, *RERANKS), (ASYMMETRIC, BOTH)
 USES = (HAMMING, ASYMMETRIC, *RERANKS, BOTH)
-"""How codes are searched: alone, by the queries' real scores, or with the vectors at hand."""
+"""How codes are searched: alone, by what the queries ask, or with the vectors at hand."""
 
 
 class Quality(ABC):
@@ -44,8 +47,13 @@ class Quality(ABC):
     """What the vectors themselves reach, a value a query; 1 where it is None."""
 
     @abstractmethod
-    def of_codes(self, scores: NDArray[np.floating], database: Codes) -> dict[str, Floats]:
-        """Value a query of every use, from the queries' scores [q, n_bits] and the codes [n]."""
+    def of_codes(
+        self, query: Codes, asked: NDArray[np.floating], database: Codes, n_bits: int
+    ) -> dict[str, Floats]:
+        """Value a query of every use, from the queries' codes [q] and what they ask, and codes [n].
+
+        They ask scores [q, n_bits] or look-up tables [q, bytes, 256].
+        """
 
     @abstractmethod
     def of_hits(self, hits: NDArray[np.int64]) -> dict[str, Floats]:
@@ -61,12 +69,13 @@ class NeighborsKept(Quality):
     def __init__(self, part: Part) -> None:
         self.part = part
 
-    def of_codes(self, scores: NDArray[np.floating], database: Codes) -> dict[str, Floats]:
+    def of_codes(
+        self, query: Codes, asked: NDArray[np.floating], database: Codes, n_bits: int
+    ) -> dict[str, Floats]:
         """Expected over ties; a re-rank finds what is among its candidates."""
-        n_bits = scores.shape[1]
         truth = ListedNeighbors(self.part.nearest[:, :NEAREST], len(database))
-        ranking = Ranking.from_codes(pack(scores), database, n_bits, truth)
-        asymmetric, _ = kernels.best(scores, database, n_bits, BOTH_CANDIDATES)
+        ranking = Ranking.from_codes(query, database, n_bits, truth)
+        asymmetric, _ = kernels.best(asked, database, n_bits, BOTH_CANDIDATES)
         return {
             HAMMING: recall_at(ranking, NEAREST),
             ASYMMETRIC: self._found(asymmetric[:, :NEAREST]),
@@ -78,7 +87,7 @@ class NeighborsKept(Quality):
         """A re-rank finds what is among its candidates."""
         return {
             ASYMMETRIC: self._found(hits[:, :NEAREST]),
-            **{use: self._found(hits[:, :depth]) for use, depth in RERANKS.items()},
+            **{use: self._found(hits[:, :depth]) for use, depth in REREAD.items()},
         }
 
     def _found(self, ids: NDArray[np.int64]) -> Floats:
@@ -108,12 +117,13 @@ class LabelsKept(Quality):
             raise InputError("no held-out row shares its label with another: are these the labels?")
         self.ceiling = self._precision(part.nearest)
 
-    def of_codes(self, scores: NDArray[np.floating], database: Codes) -> dict[str, Floats]:
+    def of_codes(
+        self, query: Codes, asked: NDArray[np.floating], database: Codes, n_bits: int
+    ) -> dict[str, Floats]:
         """Expected over ties by Hamming distance; behind a re-rank its order goes on."""
-        n_bits, codes = scores.shape[1], pack(scores)
-        ranking = Ranking.from_codes(codes, database, n_bits, self.relevance)
-        asymmetric, _ = kernels.best(scores, database, n_bits, BOTH_CANDIDATES)
-        nearest, _ = kernels.nearest(codes, database, max(CANDIDATES))
+        ranking = Ranking.from_codes(query, database, n_bits, self.relevance)
+        asymmetric, _ = kernels.best(asked, database, n_bits, BOTH_CANDIDATES)
+        nearest, _ = kernels.nearest(query, database, max(CANDIDATES))
         return {
             HAMMING: average_precision(ranking, PAGE),
             ASYMMETRIC: self._precision(asymmetric),
@@ -123,7 +133,7 @@ class LabelsKept(Quality):
 
     def of_hits(self, hits: NDArray[np.int64]) -> dict[str, Floats]:
         """Behind a re-rank the order of the search goes on."""
-        return {ASYMMETRIC: self._precision(hits[:, :PAGE]), **self._reranked(hits, RERANKS)}
+        return {ASYMMETRIC: self._precision(hits[:, :PAGE]), **self._reranked(hits, REREAD)}
 
     def _reranked(self, hits: NDArray[np.int64], depths: dict[str, int]) -> dict[str, Floats]:
         found = {}

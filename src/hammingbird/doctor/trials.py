@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hammingbird import catalog
 from hammingbird.codes import MAX_BITS, Codes
 from hammingbird.doctor.estimates import Estimate, Floats, share_kept
-from hammingbird.doctor.quality import Quality
+from hammingbird.doctor.quality import BY_BITS, BY_SCORES, Quality
 from hammingbird.doctor.truth import Ids
 from hammingbird.hasher import Hasher
 
@@ -29,6 +29,16 @@ class Candidate(NamedTuple):
     most_bits: int = MAX_BITS
     settings: tuple[tuple[str, Any], ...] = ()
     """Names and values of parameters that are not left at their defaults."""
+    step: int = 1
+    """Lengths are multiples of it."""
+
+    def takes(self, bits: int, width: int) -> bool:
+        """Whether it is worth its time at a length, for vectors of a width."""
+        return (
+            self.shortest <= bits / width <= self.longest
+            and bits <= self.most_bits
+            and bits % self.step == 0
+        )
 
 
 METHODS = (
@@ -36,9 +46,13 @@ METHODS = (
     Candidate("itq", 0, 1, 128),
     Candidate("sgh", 0, 1, 64),
     Candidate("distilled", 0, 1, 64),
+    Candidate("distilled-composite", 0, 4, 64, step=32),
+    Candidate("polysemous", 0, 4, 256, step=64),
     Candidate("lsh", 1.01, MAX_BITS, settings=(("center", True),)),
 )
-"""With many bits ITQ gains nothing over a random rotation; SGH and distillation take minutes."""
+"""With many bits ITQ gains nothing over a random rotation; SGH and distillation take minutes.
+
+The last two are read by look-up tables."""
 UNTRAINED = Candidate("sign", 0, MAX_BITS)
 LENGTHS = (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 LONGEST = 2.0
@@ -56,8 +70,10 @@ class Trial:
     bits: int
     settings: tuple[tuple[str, Any], ...]
     hasher: Hasher
-    scores: NDArray[np.floating]
-    """Of the queries, [q, n_bits]."""
+    query: Codes
+    """Of the queries."""
+    asked: NDArray[np.floating]
+    """What the queries ask in an asymmetric search, scores or look-up tables."""
     fit_seconds: float
     train_rows: int
     codes: Codes
@@ -78,6 +94,10 @@ class Trial:
     def name(self) -> str:
         """Method and bits."""
         return f"{self.method}, {self.bits} bits"
+
+    def kept_in(self, quality: Quality, codes: Codes) -> dict[str, Floats]:
+        """Of every use one value a query, in rows with these codes."""
+        return quality.of_codes(self.query, self.asked, codes, self.bits)
 
 
 class Bench:
@@ -107,10 +127,7 @@ class Bench:
         width = self.database.shape[1]
         for bits in lengths(width):
             fit = [
-                self.start(candidate, bits)
-                for candidate in METHODS
-                if candidate.shortest <= bits / width <= candidate.longest
-                and bits <= candidate.most_bits
+                self.start(candidate, bits) for candidate in METHODS if candidate.takes(bits, width)
             ]
             if fit:
                 yield fit
@@ -129,7 +146,7 @@ class Bench:
         """Encode and measure the whole database, if the trial was not compared there already."""
         if not self.is_measured(trial):
             trial.codes, trial.encode_seconds = _encoded(trial.hasher, self.database)
-            trial.values = self.qualities[-1].of_codes(trial.scores, trial.codes)
+            trial.values = trial.kept_in(self.qualities[-1], trial.codes)
             trial.kept = self._kept(trial.values, self.qualities[-1])
         return trial
 
@@ -137,7 +154,7 @@ class Bench:
         """For every part of the database, of every use one value a query, of a measured trial."""
         smaller = zip(self.qualities[:-1], self.rows[:-1], strict=True)
         return [
-            *(quality.of_codes(trial.scores, trial.codes[rows]) for quality, rows in smaller),
+            *(trial.kept_in(quality, trial.codes[rows]) for quality, rows in smaller),
             trial.values,
         ]
 
@@ -149,18 +166,19 @@ class Bench:
         catalog.configure(hasher, dict(settings))
         hasher.fit(self.train)
         seconds = time.perf_counter() - start
-        scores = hasher.project(self.queries)
+        query, asked = hasher.questions(self.queries)
         rows, quality = self.rows[self.screen], self.qualities[self.screen]
         whole = len(rows) == len(self.database)
         codes, encoded = _encoded(hasher, self.database if whole else self.database[rows])
-        values = quality.of_codes(scores, codes)
+        values = quality.of_codes(query, asked, codes, bits)
         kept = self._kept(values, quality)
         return Trial(
             method,
             bits,
             settings,
             hasher,
-            scores,
+            query,
+            asked,
             seconds,
             len(self.train),
             codes,
@@ -186,6 +204,10 @@ def lengths(width: int) -> list[int]:
     return sorted({*within, width} if width <= MAX_BITS else within)
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
-    """The trial that keeps most, on average over its uses."""
-    return max(trials, key=lambda trial: sum(kept.value for kept in trial.kept.values()))
+def best_of(trials: Sequence[Trial]) -> list[Trial]:
+    """The trial that keeps most by its bits, on average over such uses, and that by its scores."""
+
+    def most(uses: Sequence[str]) -> Trial:
+        return max(trials, key=lambda trial: sum(trial.kept[use].value for use in uses))
+
+    return list({id(trial): trial for trial in map(most, (BY_BITS, BY_SCORES))}.values())

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hammingbird.doctor.quality import ASYMMETRIC, BOTH, HAMMING, RERANKS, USES
+from hammingbird.doctor.quality import ASYMMETRIC, BOTH, HAMMING, RERANKS, REREAD, USES
 from hammingbird.report.canvas import PAGE, Panel, Style, numbered_style
 from hammingbird.report.template import render
 from hammingbird.storage import replacing
@@ -52,7 +52,8 @@ def headline(found: Diagnosis) -> str:
     first = (
         f"{advice.method} at {advice.bits} bits, {advice.bytes:,} bytes instead of "
         f"{found.row_bytes:,} a row, keeps {_percent(advice.kept)} {found.what}, if the first "
-        f"{RERANKS[advice.use]} are ordered again by their vectors"
+        f"{REREAD[advice.use]} "
+        f"{'by asymmetric search ' if advice.use == BOTH else ''}are ordered again by their vectors"
     )
     if advice.target is None:
         first = f"No code that was tried keeps 90 %. The best: {first}"
@@ -165,7 +166,11 @@ def _style(use: str) -> Style:
 def _plot_bytes(axes: Axes, found: Diagnosis) -> None:
     for use in DRAWN:
         style = _style(use)
-        sizes, kept = [code.bytes for code in found.codes], [code.kept[use] for code in found.codes]
+        most: dict[int, Estimate] = {}
+        for code in found.codes:
+            if code.bytes not in most or code.kept[use].value > most[code.bytes].value:
+                most[code.bytes] = code.kept[use]
+        sizes, kept = list(most), list(most.values())
         axes.plot(sizes, [e.value for e in kept], **style.line(markersize=4, label=use))
         low, high = [e.low for e in kept], [e.high for e in kept]
         axes.vlines(sizes, low, high, color=style.color, alpha=0.5)
