@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hammingbird import catalog
+from hammingbird import catalog, rivals
 from hammingbird.codes import pack, unpack
 from hammingbird.decoder import LinearDecoder, least_squares_decoder, reconstruction_error
 from hammingbird.evaluation import asymmetric_scores
+from hammingbird.evaluation.ranking import ScoreChunk
 from hammingbird.papers.figures import SEED, Vectors, recall_of_scores, true_neighbors
 from hammingbird.papers.published import Parts
 from hammingbird.papers.sources import cifar_2_features, imagenet100_features, word_vectors
@@ -28,6 +29,8 @@ BITS = 64
 RANKS = (10, 100, 1000)
 SWEEPS = 10
 LONGEST = 0.1
+BLOCK = 256
+FIRST = 10
 
 
 def held_out(parts: Parts) -> Parts:
@@ -78,13 +81,36 @@ def inner_products(out: Path) -> dict[str, Any]:
     ``nearest bits`` are those whose decoded vector is nearest (coordinate descent from the codes),
     as BA has them while it trains. ``error of the longest`` is that of the tenth of vectors that
     are longest, which are most of the answers of inner products, beside their squared length.
+    ``rows found`` are the different rows among the first ten of all queries: few, where what is
+    asked hardly counts. Beside them product quantization, and no codes at all: the longest vectors
+    first, whatever is asked.
     """
     X, own = word_vectors()
     own = own[:QUERIES]
     ids = true_neighbors(out, f"word2vec-{QUERIES}", X[own], X, "inner", own)[:, :10]
     lengths = np.einsum("ij,ij->i", X, X)
     longest = lengths >= np.quantile(lengths, 1 - LONGEST)
-    records = []
+    n = len(X)
+
+    def searched(
+        label: str, scores: ScoreChunk, error: float | str = "", of_longest: float | str = ""
+    ) -> dict[str, Any]:
+        values = recall_of_scores(scores, n, ids, own, RANKS)
+        return {
+            "codes": label,
+            "squared error": error,
+            "error of the longest": of_longest,
+            "rows found": _different(scores, own),
+            **{f"N={rank}": value for rank, value in zip(RANKS, values, strict=True)},
+        }
+
+    root = np.sqrt(lengths)
+    records = [searched("none: the longest first", lambda a, b: np.broadcast_to(root, (b - a, n)))]
+    for bits in (16, 32, 64):
+        quantizer = rivals.choose(["pq"])["pq"].make(bits // 8, SEED)
+        quantizer.fit(X)
+        scores = quantizer.scores(X[own], quantizer.encode(X), "inner")
+        records.append(searched(f"pq, {bits} bits", scores))
     for label, method, settings in (
         ("sgh", "sgh", {}),
         ("sgh, learned prior", "sgh", {"learned_prior": True}),
@@ -100,23 +126,27 @@ def inner_products(out: Path) -> dict[str, Any]:
             decoder, offset = least_squares_decoder(database, BITS, X, X.mean(axis=0))
             weights = X[own] @ decoder.T.astype(np.float32)
             scores = asymmetric_scores(weights, database, BITS)
-            values = recall_of_scores(scores, len(X), ids, own, RANKS)
             of_longest = reconstruction_error(database[longest], BITS, X[longest], decoder, offset)
-            records.append(
-                {
-                    "codes": label + more,
-                    "squared error": reconstruction_error(database, BITS, X, decoder, offset),
-                    "error of the longest": of_longest,
-                    **{f"N={n}": value for n, value in zip(RANKS, values, strict=True)},
-                }
-            )
+            error = reconstruction_error(database, BITS, X, decoder, offset)
+            records.append(searched(label + more, scores, error, of_longest))
     return {
         "data": f"word2vec, {QUERIES:,} queries",
         "bits": BITS,
+        "rows that are right": len(np.unique(ids)),
         "squared length": float(lengths.mean()),
         "squared length of the longest": float(lengths[longest].mean()),
         "records": records,
     }
+
+
+def _different(scores: ScoreChunk, own: NDArray[np.int64]) -> int:
+    """How many rows are among the first ten of some query, its own row left out."""
+    found = set[int]()
+    for start in range(0, len(own), BLOCK):
+        block = np.array(scores(start, min(start + BLOCK, len(own))))
+        block[np.arange(len(block)), own[start : start + BLOCK]] = -np.inf
+        found.update(np.argpartition(-block, FIRST, axis=1)[:, :FIRST].ravel().tolist())
+    return len(found)
 
 
 def nearest_bits(hasher: LinearDecoder, codes: NDArray[np.uint8], X: Vectors) -> NDArray[np.uint8]:
