@@ -46,8 +46,8 @@ METHODS = (
     Candidate("itq", 0, 1, 128),
     Candidate("sgh", 0, 1, 64),
     Candidate("distilled", 0, 1, 64),
-    Candidate("distilled-composite", 0, 4, 64, step=32),
-    Candidate("polysemous", 0, 4, 256, step=64),
+    Candidate("distilled-composite", 0, 4, 64, step=64),
+    Candidate("polysemous", 0, 4, 128, step=64),
     Candidate("lsh", 1.01, MAX_BITS, settings=(("center", True),)),
 )
 """With many bits ITQ gains nothing over a random rotation; SGH and distillation take minutes.
