@@ -141,7 +141,7 @@ def _panels(found: Diagnosis) -> list[Panel]:
     return [
         Panel(
             f"What codes keep {found.what}",
-            f"{kept} over bytes a row",
+            f"{kept} by the best code that was tried, over its bytes a row at most",
             partial(_plot_bytes, found=found),
             "bytes",
             (430, 300),
@@ -166,11 +166,11 @@ def _style(use: str) -> Style:
 def _plot_bytes(axes: Axes, found: Diagnosis) -> None:
     for use in DRAWN:
         style = _style(use)
-        most: dict[int, Estimate] = {}
+        best: dict[int, Estimate] = {}
         for code in found.codes:
-            if code.bytes not in most or code.kept[use].value > most[code.bytes].value:
-                most[code.bytes] = code.kept[use]
-        sizes, kept = list(most), list(most.values())
+            so_far = [*best.values(), code.kept[use]]
+            best[code.bytes] = max(so_far, key=lambda estimate: estimate.value)
+        sizes, kept = list(best), list(best.values())
         axes.plot(sizes, [e.value for e in kept], **style.line(markersize=4, label=use))
         low, high = [e.low for e in kept], [e.high for e in kept]
         axes.vlines(sizes, low, high, color=style.color, alpha=0.5)
@@ -187,7 +187,7 @@ def _plot_bytes(axes: Axes, found: Diagnosis) -> None:
         axes.plot([sign.bytes], [sign.kept[HAMMING].value], **star.line(label=label))
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
-    axes.set_xlabel("bytes a row")
+    axes.set_xlabel("bytes a row, at most")
     _finish(axes)
 
 
