@@ -29,6 +29,8 @@ BITS = 64
 RANKS = (10, 100, 1000)
 SWEEPS = 10
 LONGEST = 0.1
+QUANTIZED = (16, 32, 64)
+"""Bits of product quantization."""
 BLOCK = 256
 FIRST = 10
 
@@ -106,7 +108,7 @@ def inner_products(out: Path) -> dict[str, Any]:
 
     root = np.sqrt(lengths)
     records = [searched("none: the longest first", lambda a, b: np.broadcast_to(root, (b - a, n)))]
-    for bits in (16, 32, 64):
+    for bits in QUANTIZED:
         quantizer = rivals.choose(["pq"])["pq"].make(bits // 8, SEED)
         quantizer.fit(X)
         scores = quantizer.scores(X[own], quantizer.encode(X), "inner")
