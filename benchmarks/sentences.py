@@ -132,15 +132,13 @@ def main() -> None:
     encoder = Remembered(SentenceTransformerEncoderWrapper(transformer, path))
     width = X.shape[1]
     models: list[tuple[str, int, Any]] = [("float32", 4 * width, encoder)]
-    sign = ("sign", hb.Sign())
-    for n_bits in (width, 256, 128, 64):
-        itq = ("itq", hb.ITQ(n_bits, random_state=0))
-        distilled = ("distilled", hb.DistilledHash(n_bits, random_state=0))
-        for name, hasher in [sign] if n_bits == width else [itq, distilled]:
-            hasher.fit(X)
-            for asked_as, real in (("", False), (", queries as floats", True)):
-                hashed = HashedEncoder(encoder, hasher, asymmetric=real)
-                models.append((f"{name}, {n_bits} bits{asked_as}", n_bits // 8, hashed))
+    wanted = [("sign", width)]
+    wanted += [(name, n_bits) for n_bits in (256, 128, 64) for name in ("itq", "distilled")]
+    fitted = {each: hb.make(*each, 0).fit(X) for each in wanted}
+    for (name, n_bits), hasher in fitted.items():
+        for asked_as, real in (("", False), (", queries as floats", True)):
+            hashed = HashedEncoder(encoder, hasher, asymmetric=real)
+            models.append((f"{name}, {n_bits} bits{asked_as}", n_bits // 8, hashed))
     print("| | bytes | nDCG@10 | recall@10 | recall@100 |\n|---|---|---|---|---|")
     quiet = {"cache": None, "co2_tracker": False, "show_progress_bar": False}
     for label, size, model in models:
@@ -148,7 +146,7 @@ def main() -> None:
         values = [f"{scores[name]:.3f}" for name in ("ndcg_at_10", "recall_at_10", "recall_at_100")]
         print(f"| {label} | {size} | {' | '.join(values)} |", flush=True)
 
-    hasher = hb.DistilledHash(256, random_state=0).fit(X)
+    hasher = fitted["distilled", 256]
     layered = SentenceTransformer(modules=[*transformer, HashLayer(hasher)])
     some = texts[:64]
     codes = layered.encode(some)
@@ -157,7 +155,7 @@ def main() -> None:
         again = SentenceTransformer(folder, device="cpu", trust_remote_code=True).encode(some)
     assert (again == codes).all(), "a saved model gives other codes"
     assert (codes == hasher.encode(transformer.encode(some))).mean() > 0.99
-    ours = hb.Sign().fit(X).encode(X)
+    ours = fitted["sign", width].encode(X)
     assert (ours == quantize_embeddings(X, "ubinary")).mean() > 0.9999  # theirs: zero is no one
     print("HashLayer: saved, loaded, the same codes; sign: the same bytes as ubinary")
 

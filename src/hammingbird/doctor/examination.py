@@ -164,7 +164,7 @@ def _try(bench: Bench, say: Say) -> tuple[list[Trial], list[Trial]]:
             say(f"{trial.bits} bits: {trial.method}")
             bench.measure(trial)
         winners += best
-        losers += [trial for trial in tried if all(trial is not each for each in best)]
+        losers += [trial for trial in tried if trial not in best]
     return winners, losers
 
 

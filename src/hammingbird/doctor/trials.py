@@ -62,7 +62,7 @@ SCREEN_ROWS = 50_000
 """Methods are compared on the smallest part of the database with so many rows."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Trial:
     """One method at one length: what it learned, its codes, and what these keep."""
 
@@ -210,4 +210,4 @@ def best_of(trials: Sequence[Trial]) -> list[Trial]:
     def most(uses: Sequence[str]) -> Trial:
         return max(trials, key=lambda trial: sum(trial.kept[use].value for use in uses))
 
-    return list({id(trial): trial for trial in map(most, (BY_BITS, BY_SCORES))}.values())
+    return list(dict.fromkeys(map(most, (BY_BITS, BY_SCORES))))

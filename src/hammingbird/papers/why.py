@@ -31,8 +31,8 @@ SWEEPS = 10
 LONGEST = 0.1
 QUANTIZED = (16, 32, 64)
 """Bits of product quantization."""
-BLOCK = 256
 FIRST = 10
+BLOCK = 256
 
 
 def held_out(parts: Parts) -> Parts:
@@ -89,7 +89,7 @@ def inner_products(out: Path) -> dict[str, Any]:
     """
     X, own = word_vectors()
     own = own[:QUERIES]
-    ids = true_neighbors(out, f"word2vec-{QUERIES}", X[own], X, "inner", own)[:, :10]
+    ids = true_neighbors(out, f"word2vec-{QUERIES}", X[own], X, "inner", own)[:, :FIRST]
     lengths = np.einsum("ij,ij->i", X, X)
     longest = lengths >= np.quantile(lengths, 1 - LONGEST)
     n = len(X)
@@ -106,8 +106,9 @@ def inner_products(out: Path) -> dict[str, Any]:
             **{f"N={rank}": value for rank, value in zip(RANKS, values, strict=True)},
         }
 
-    root = np.sqrt(lengths)
-    records = [searched("none: the longest first", lambda a, b: np.broadcast_to(root, (b - a, n)))]
+    records = [
+        searched("none: the longest first", lambda a, b: np.broadcast_to(lengths, (b - a, n)))
+    ]
     for bits in QUANTIZED:
         quantizer = rivals.choose(["pq"])["pq"].make(bits // 8, SEED)
         quantizer.fit(X)
