@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import deque
@@ -44,6 +45,7 @@ class DaskCluster:
             import distributed
         except ImportError:
             raise MissingExtraError("dask.distributed", "dask") from None
+        failed = ""
         with ExitStack() as opened:
             try:
                 place: Any = self._scheduler
@@ -61,11 +63,15 @@ class DaskCluster:
                 )
                 self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
             except (OSError, ValueError, TimeoutError, distributed.TimeoutError) as error:
-                where = self._scheduler or f"{self._workers} workers on this machine"
-                raise ClusterError(
-                    f"no cluster with workers at {where}: {error or 'nobody answers'}"
-                ) from None
-            self._opened = opened.pop_all()
+                failed = str(error) or "nobody answers"
+            else:
+                self._opened = opened.pop_all()
+        if failed:
+            # A client that did not connect is closed when it is collected, and waits for ever if
+            # that happens in a thread that Dask is just starting: so collect it here.
+            gc.collect()
+            where = self._scheduler or f"{self._workers} workers on this machine"
+            raise ClusterError(f"no cluster with workers at {where}: {failed}")
         return self
 
     def __exit__(self, *_: object) -> None:
