@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import Any
 
@@ -30,6 +31,10 @@ class Processes:
                 from accelerate import Accelerator
             except ImportError as error:
                 raise MissingExtraError("accelerate", "parallel") from error
+            if not torch.distributed.is_initialized():
+                # Its threads end before Python does: one that asks for the interpreter after that
+                # takes the process down.
+                atexit.register(_part)
             self.accelerator = Accelerator(cpu=device.type == "cpu")
             self.rank = self.accelerator.process_index
             self.count = self.accelerator.num_processes
@@ -61,3 +66,8 @@ class Processes:
             share.register_hook(lambda g: g * self.count)  # type: ignore[no-untyped-call]
         parts[self.rank] = share
         return torch.cat(parts)[:length]
+
+
+def _part() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

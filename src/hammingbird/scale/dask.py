@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections import deque
@@ -45,6 +44,17 @@ class DaskCluster:
             import distributed
         except ImportError:
             raise MissingExtraError("dask.distributed", "dask") from None
+
+        class Client(distributed.Client):  # type: ignore[misc]
+            def start(self, **kwargs: Any) -> None:
+                try:
+                    super().start(**kwargs)
+                except BaseException:
+                    # Open still, it would be closed when it is collected, and wait for ever if
+                    # that happens in a thread that Dask is just starting.
+                    self.close()
+                    raise
+
         failed = ""
         with ExitStack() as opened:
             try:
@@ -59,7 +69,7 @@ class DaskCluster:
                         )
                     )
                 self._client = opened.enter_context(
-                    distributed.Client(place, timeout=CONNECT_SECONDS, set_as_default=False)
+                    Client(place, timeout=CONNECT_SECONDS, set_as_default=False)
                 )
                 self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
             except (OSError, ValueError, TimeoutError, distributed.TimeoutError) as error:
@@ -67,9 +77,6 @@ class DaskCluster:
             else:
                 self._opened = opened.pop_all()
         if failed:
-            # A client that did not connect is closed when it is collected, and waits for ever if
-            # that happens in a thread that Dask is just starting: so collect it here.
-            gc.collect()
             where = self._scheduler or f"{self._workers} workers on this machine"
             raise ClusterError(f"no cluster with workers at {where}: {failed}")
         return self
