@@ -64,31 +64,48 @@ def ours(X: np.ndarray, Q: np.ndarray, mapped: np.ndarray, bits: int) -> Iterato
         )
 
 
-class Cells:
-    """Codes of residuals in k-means cells; a query looks into the cells nearest to it."""
+class Partition:
+    """K-means cells: their centres, all rows by cell, and the cells near to queries."""
 
-    def __init__(self, X: np.ndarray, bits: int, cells: int, *, residuals: bool) -> None:
-        some = X[_some(len(X))]
+    def __init__(self, X: np.ndarray) -> None:
+        cells = _cells(len(X))
         means = faiss.Kmeans(X.shape[1], cells, niter=10, seed=0, max_points_per_centroid=64)
-        means.train(some)
+        means.train(X[_some(len(X))])
         self.centers = means.centroids
+        self.squares = np.einsum("ij,ij->i", self.centers, self.centers)
         own = means.index.search(X, 1)[1][:, 0]
         self.order = np.argsort(own, kind="stable").astype(np.int32)
-        self.starts = np.searchsorted(own[self.order], np.arange(cells + 1))
-        shift = self.centers if residuals else np.zeros_like(self.centers)
-        rest = X - shift[own]
-        self.hasher = _hasher(bits, X).fit(rest[_some(len(X))])
-        self.codes = self.hasher.encode(rest[self.order])
-        # Scores are linear: those of a residual are the query's less the centre's.
-        self.zero = self.hasher.project(np.zeros_like(X[:1]))
-        self.shift = self.hasher.project(shift) - self.zero
-        self.squares = np.einsum("ij,ij->i", self.centers, self.centers)
+        self.own = own[self.order]
+        self.starts = np.searchsorted(self.own, np.arange(cells + 1))
 
     @property
     def nbytes(self) -> int:
-        """Codes, row numbers and cells."""
-        held = self.order, self.starts, self.codes, self.centers, self.shift
-        return sum(array.nbytes for array in held)
+        """Row numbers, cells and their centres."""
+        return self.order.nbytes + self.starts.nbytes + self.centers.nbytes
+
+    def near(self, Q: np.ndarray, probes: int) -> np.ndarray:
+        """Cells [n, probes]."""
+        far = self.squares - 2 * Q @ self.centers.T
+        return np.argpartition(far, probes - 1, axis=1)[:, :probes]
+
+
+class Cells(Partition):
+    """Codes of residuals in k-means cells; a query looks into the cells nearest to it."""
+
+    def __init__(self, X: np.ndarray, bits: int, *, residuals: bool) -> None:
+        super().__init__(X)
+        shift = self.centers if residuals else np.zeros_like(self.centers)
+        rest = X[self.order] - shift[self.own]
+        self.hasher = _hasher(bits, X).fit(rest[_some(len(X))])
+        self.codes = self.hasher.encode(rest)
+        # Scores are linear: those of a residual are the query's less the centre's.
+        self.zero = self.hasher.project(np.zeros_like(X[:1]))
+        self.shift = self.hasher.project(shift) - self.zero
+
+    @property
+    def nbytes(self) -> int:
+        """The codes too, and the centres' scores."""
+        return super().nbytes + self.codes.nbytes + self.shift.nbytes
 
     def search(self, Q: np.ndarray, probes: int, shortlist: int) -> np.ndarray:
         """Rows [n, shortlist] by the Hamming distance of residuals, -1 where there is none."""
@@ -97,8 +114,7 @@ class Cells:
         )
 
     def _search(self, Q: np.ndarray, probes: int, shortlist: int) -> np.ndarray:
-        far = self.squares - 2 * Q @ self.centers.T
-        cells = np.argpartition(far, probes - 1, axis=1)[:, :probes]
+        cells = self.near(Q, probes)
         scores = self.hasher.project(Q)[:, None] - self.shift[cells]
         codes = hb.pack(scores.reshape(-1, scores.shape[2]))
         rows = np.full((len(codes), shortlist), -1, np.int64)
@@ -124,7 +140,52 @@ def in_cells(
     X: np.ndarray, Q: np.ndarray, mapped: np.ndarray, bits: int, residuals: bool
 ) -> Iterator[tuple]:
     """Codes in cells, then floats."""
-    index = Cells(X, bits, _cells(len(X)), residuals=residuals)
+    index = Cells(X, bits, residuals=residuals)
+    yield index.nbytes
+    for probes in PROBES:
+        for shortlist in SHORTLISTS[1:4]:
+            yield (
+                f"{probes} probes, {shortlist}",
+                lambda p=probes, r=shortlist: hb.rerank(Q, index.search(Q, p, r), mapped, K).ids,
+            )
+
+
+class TablesInCells(Partition):
+    """Codes that tables read, in k-means cells."""
+
+    def __init__(self, X: np.ndarray, bits: int) -> None:
+        super().__init__(X)
+        self.hasher = hb.Polysemous(bits, random_state=0).fit(X[_some(len(X))])
+        self.codes = self.hasher.encode(X[self.order])
+
+    @property
+    def nbytes(self) -> int:
+        """The codes too."""
+        return super().nbytes + self.codes.nbytes
+
+    def search(self, Q: np.ndarray, probes: int, shortlist: int) -> np.ndarray:
+        """Rows [n, shortlist] by their tables' sums, -1 where there is none."""
+        found = []
+        for some in np.split(Q, range(250, len(Q), 250)):
+            cells = self.near(some, probes).ravel()
+            sizes = self.starts[cells + 1] - self.starts[cells]
+            ends = np.cumsum(sizes)
+            rows = np.arange(ends[-1]) + np.repeat(self.starts[cells] - ends + sizes, sizes)
+            offsets = np.append(0, ends[probes - 1 :: probes])
+            tables = self.hasher.tables(some)
+            best = kernels.best_of(
+                tables, self.codes, self.hasher.n_bits_, offsets, rows, shortlist, threads=1
+            )
+            found.append(best[0])
+        rows = np.concatenate(found)
+        return np.where(rows < 0, -1, self.order[rows.clip(0)])
+
+
+def by_tables_in_cells(
+    X: np.ndarray, Q: np.ndarray, mapped: np.ndarray, bits: int
+) -> Iterator[tuple]:
+    """Codes in cells by tables, then floats."""
+    index = TablesInCells(X, bits)
     yield index.nbytes
     for probes in PROBES:
         for shortlist in SHORTLISTS[1:4]:
@@ -184,6 +245,7 @@ def contenders(rows: int) -> dict[str, tuple]:
     for bits in (128, 256):
         found[f"cells, {bits} bits"] = (in_cells, bits, False)
         found[f"cells of residuals, {bits} bits"] = (in_cells, bits, True)
+    found["cells, tables of 128 bits"] = (by_tables_in_cells, 128)
     found["FAISS HNSW32"] = (of_faiss, "HNSW32", (0,))
     found["FAISS IVF-Flat"] = (of_faiss, f"{cells},Flat", (0,))
     lists = SHORTLISTS[1:4]

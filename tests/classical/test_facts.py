@@ -57,11 +57,12 @@ class TestITQ:
     def test_the_objective_never_rises_and_is_what_it_says(self, clusters):
         X, _ = clusters
         hasher = hb.ITQ(10, random_state=0).fit(X)
-        assert (np.diff(hasher.objective_) <= 1e-12).all()
+        single = 1e-7 * hasher.objective_[0]  # the precision of the products
+        assert (np.diff(hasher.objective_) <= single).all()
         scores = hasher.project(X)
         error = np.mean((np.where(scores >= 0, 1, -1) - scores) ** 2)
         # The stored value is before the last sign step, which can only improve on it.
-        assert error <= hasher.objective_[-1] + 1e-12
+        assert error <= hasher.objective_[-1] + single
         slow = hb.ITQ(10, max_iter=1, random_state=0).fit(X)
         start = hb.RotatedPCA(10, random_state=0).fit(X).project(X)
         signs = np.where(start >= 0, 1, -1)
