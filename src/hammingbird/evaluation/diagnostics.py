@@ -221,7 +221,7 @@ def _density(counts: NDArray[Any]) -> Floats:
 def _entropy(density: Floats) -> Any:
     """Entropy in bits along the last axis."""
     logs = np.log2(density, out=np.zeros_like(density), where=density > 0)
-    entropy = -(density * logs).sum(axis=-1)
+    entropy = 0 - (density * logs).sum(axis=-1)  # no -0.0
     return float(entropy) if np.ndim(entropy) == 0 else entropy
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hammingbird.doctor.quality import ASYMMETRIC, BOTH, HAMMING, RERANKS, REREAD, USES
 from hammingbird.report.canvas import PAGE, Panel, Style, numbered_style
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DRAWN = (HAMMING, ASYMMETRIC, *(use for use, depth in RERANKS.items() if depth == 100), BOTH)
 """Uses that are drawn over bytes."""
+KEY: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": PAGE.text}
 
 
 def write_checkup(path: str | os.PathLike[str], found: Diagnosis) -> Path:
@@ -144,16 +145,16 @@ def _panels(found: Diagnosis) -> list[Panel]:
             f"{kept} by the best code that was tried, over its bytes a row at most",
             partial(_plot_bytes, found=found),
             "bytes",
-            (430, 300),
-            (40, 42, 12, 10),
+            (430, 320),
+            (40, 42, 12, 32),
         ),
         Panel(
             "As rows grow: measured, then extrapolated",
             f"{kept} over rows, for {found.advice.method} at {found.advice.bits} bits",
             partial(_plot_growth, growths=found.growth),
             "growth",
-            (430, 300),
-            (40, 42, 12, 10),
+            (430, 320),
+            (40, 42, 12, 32),
         ),
     ]
 
@@ -188,7 +189,8 @@ def _plot_bytes(axes: Axes, found: Diagnosis) -> None:
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
     axes.set_xlabel("bytes a row, at most")
-    _finish(axes)
+    axes.set_ylim(0, 1.04)
+    axes.legend(loc="best", **KEY)
 
 
 def _plot_growth(axes: Axes, growths: list[Growth]) -> None:
@@ -205,13 +207,9 @@ def _plot_growth(axes: Axes, growths: list[Growth]) -> None:
     axes.xaxis.set_major_formatter(lambda n, _: _short(n))
     axes.minorticks_off()
     axes.set_xlabel("rows")
-    _finish(axes)
-
-
-def _finish(axes: Axes) -> None:
-    """Shares from 0 to 1, and which line is which where there is room."""
     axes.set_ylim(0, 1.04)
-    axes.legend(loc="best", frameon=False, fontsize=9, labelcolor=PAGE.text)
+    # Above the lines, which leave no room between them.
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(growths), **KEY)
 
 
 def _short(n: float) -> str:
