@@ -690,12 +690,19 @@ auto table_best_of(In3<float> tables, In<uint8_t> database_, Flat64 offsets, Fla
     parallel(n_queries, threads, [&](size_t q) {
       const float* table = tables.data() + q * width * 256;
       Best state(k);
-      for (int64_t i = offsets.data()[q]; i < offsets.data()[q + 1]; ++i) {
-        const auto row = static_cast<size_t>(listed.data()[i]);
-        const uint8_t* code = database.data + row * width;
-        float sum = 0;
-        for (size_t j = 0; j < width; ++j) sum += table[j * 256 + code[j]];
-        state.add(sum, row);
+      // Side by side, because each addition waits for the one before it.
+      constexpr size_t beside = 8;
+      const int64_t* row = listed.data() + offsets.data()[q];
+      const int64_t* end = listed.data() + offsets.data()[q + 1];
+      for (; row < end; row += beside) {
+        const auto n = std::min(beside, static_cast<size_t>(end - row));
+        const uint8_t* codes[beside];
+        for (size_t i = 0; i < beside; ++i)
+          codes[i] = database.data + static_cast<size_t>(row[i < n ? i : 0]) * width;
+        float sums[beside] = {};
+        for (size_t j = 0; j < width; ++j)
+          for (size_t i = 0; i < beside; ++i) sums[i] += table[j * 256 + codes[i][j]];
+        for (size_t i = 0; i < n; ++i) state.add(sums[i], static_cast<size_t>(row[i]));
       }
       write_best(state.found, k, rows.data() + q * k, out.data() + q * k);
     });
