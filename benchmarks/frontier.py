@@ -20,8 +20,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
@@ -136,20 +137,6 @@ class Cells(Partition):
         return np.where(rows < 0, -1, self.order[rows.clip(0)])
 
 
-def in_cells(
-    X: np.ndarray, Q: np.ndarray, mapped: np.ndarray, bits: int, residuals: bool
-) -> Iterator[tuple]:
-    """Codes in cells, then floats."""
-    index = Cells(X, bits, residuals=residuals)
-    yield index.nbytes
-    for probes in PROBES:
-        for shortlist in SHORTLISTS[1:4]:
-            yield (
-                f"{probes} probes, {shortlist}",
-                lambda p=probes, r=shortlist: hb.rerank(Q, index.search(Q, p, r), mapped, K).ids,
-            )
-
-
 class TablesInCells(Partition):
     """Codes that tables read, in k-means cells."""
 
@@ -181,11 +168,11 @@ class TablesInCells(Partition):
         return np.where(rows < 0, -1, self.order[rows.clip(0)])
 
 
-def by_tables_in_cells(
-    X: np.ndarray, Q: np.ndarray, mapped: np.ndarray, bits: int
+def in_cells(
+    X: np.ndarray, Q: np.ndarray, mapped: np.ndarray, build: Callable[[np.ndarray], Any]
 ) -> Iterator[tuple]:
-    """Codes in cells by tables, then floats."""
-    index = TablesInCells(X, bits)
+    """Codes in cells, then floats."""
+    index = build(X)
     yield index.nbytes
     for probes in PROBES:
         for shortlist in SHORTLISTS[1:4]:
@@ -243,9 +230,12 @@ def contenders(rows: int) -> dict[str, tuple]:
     cells = f"IVF{_cells(rows)}"
     found: dict[str, tuple] = {f"scan, {b} bits": (ours, b) for b in (64, 128, 256)}
     for bits in (128, 256):
-        found[f"cells, {bits} bits"] = (in_cells, bits, False)
-        found[f"cells of residuals, {bits} bits"] = (in_cells, bits, True)
-    found["cells, tables of 128 bits"] = (by_tables_in_cells, 128)
+        found[f"cells, {bits} bits"] = in_cells, partial(Cells, bits=bits, residuals=False)
+        found[f"cells of residuals, {bits} bits"] = (
+            in_cells,
+            partial(Cells, bits=bits, residuals=True),
+        )
+    found["cells, tables of 128 bits"] = in_cells, partial(TablesInCells, bits=128)
     found["FAISS HNSW32"] = (of_faiss, "HNSW32", (0,))
     found["FAISS IVF-Flat"] = (of_faiss, f"{cells},Flat", (0,))
     lists = SHORTLISTS[1:4]
