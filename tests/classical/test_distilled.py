@@ -18,6 +18,7 @@ from hammingbird.classical.distillation import (
     over_lengths,
 )
 from hammingbird.classical.distilled import DistilledHash
+from hammingbird.datasets import digits
 
 
 def made_batch(m=9, k=6, seed=0):
@@ -182,10 +183,17 @@ def distilled(n_bits, **parameters):
     return DistilledHash(n_bits, **{"max_iter": 300, "random_state": 0, **parameters})
 
 
-def test_it_keeps_more_neighbours_than_the_rotations(vectors):
-    learned = recall(distilled(16).fit(vectors[0]), vectors)
-    assert learned > recall(hb.ITQ(16, random_state=0).fit(vectors[0]), vectors) + 0.01
-    assert learned > recall(hb.RotatedPCA(16, random_state=0).fit(vectors[0]), vectors) + 0.05
+def test_it_keeps_more_neighbours_than_the_rotations():
+    train, query = (np.asarray(part.X, np.float32) for part in digits())
+
+    def mean(method):  # a single seed is off by a hundredth
+        return np.mean(
+            [recall(method(16, random_state=s).fit(train), (train, query)) for s in range(3)]
+        )
+
+    learned = mean(distilled)
+    assert learned > mean(hb.ITQ) + 0.03
+    assert learned > mean(hb.RotatedPCA) + 0.05
 
 
 def test_the_divergence_falls(vectors):
