@@ -171,10 +171,13 @@ def save_panels(path: Path, panels: Sequence[Panel]) -> None:
         for axes, panel in zip(every, panels, strict=True):
             panel.plot(axes)
             axes.set_title(panel.title, loc="left", fontsize=12)
-        handles, names = every[0].get_legend_handles_labels()
-        rows = -(-len(names) // (3 * len(panels)))
-        beside = -(-len(names) // max(rows, 1))
-        figure.legend(handles, names, loc="outside lower left", ncols=beside, frameon=False)
+        lines: dict[str, Any] = {}
+        for axes in every:
+            handles, names = axes.get_legend_handles_labels()
+            lines = {**dict(zip(names, handles, strict=True)), **lines}
+        rows = -(-len(lines) // (3 * len(panels)))
+        beside = -(-len(lines) // max(rows, 1))
+        figure.legend(lines.values(), lines, loc="outside lower left", ncols=beside, frameon=False)
         text = StringIO()
         figure.savefig(text, format="svg", facecolor="white", metadata={"Date": None})
     with replacing(path) as temporary:
