@@ -55,7 +55,6 @@ class DaskCluster:
                     self.close()
                     raise
 
-        failed = ""
         with ExitStack() as opened:
             try:
                 place: Any = self._scheduler
@@ -73,12 +72,11 @@ class DaskCluster:
                 )
                 self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
             except (OSError, ValueError, TimeoutError, distributed.TimeoutError) as error:
-                failed = str(error) or "nobody answers"
-            else:
-                self._opened = opened.pop_all()
-        if failed:
-            where = self._scheduler or f"{self._workers} workers on this machine"
-            raise ClusterError(f"no cluster with workers at {where}: {failed}")
+                where = self._scheduler or f"{self._workers} workers on this machine"
+                raise ClusterError(
+                    f"no cluster with workers at {where}: {str(error) or 'nobody answers'}"
+                ) from None
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
