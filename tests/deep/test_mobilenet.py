@@ -71,6 +71,26 @@ def test_padding_is_that_of_tensorflow(size, stride):
             assert found[i, j] == pytest.approx(window.sum())
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("size", [7, 8, 9])
+def test_the_fast_gradient_of_strides_is_that_of_torch(size, mixed):
+    torch.manual_seed(0)
+    layer = SameConvolution(4, 4, 3, 2, depthwise=True)
+    images = torch.randn(2, 4, size, size + 1, requires_grad=True)
+    results = []
+    for training in (True, False):  # only while training it is another way
+        layer.train(training)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            found = layer(images)
+        asked = [images, *layer.parameters()]
+        weights = torch.linspace(-1, 1, found.numel()).reshape(found.shape)
+        results.append((found, *torch.autograd.grad((found * weights).sum(), asked)))
+        assert ("StridedDepthwise" in str(found.grad_fn.next_functions)) == training
+    for fast, plain in zip(*results, strict=True):
+        assert fast.dtype == plain.dtype
+        torch.testing.assert_close(fast, plain, rtol=1e-2 if mixed else 1e-5, atol=1e-6)
+
+
 def test_images_are_resized_as_pillow_does():
     from PIL import Image
 

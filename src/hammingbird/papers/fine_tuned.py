@@ -112,7 +112,13 @@ def _tuned(
     }
     content = replace(table, parameters=settings)(out, seeds, quick=quick)
     said = {**chosen, "backbone": "mobilenetv2", "pixels": side or "as they are"}
-    return {**content, "parameters": said}
+    return {**content, "parameters": said, "device": _device()}
+
+
+def _device() -> str:
+    """What trains a network here."""
+    torch = import_module("torch")
+    return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "CPU"
 
 
 def _weights(out: Path) -> Path:
