@@ -94,7 +94,8 @@ def test_what_stands_in_is_said_in_the_table(nus, tmp_path):
     (tmp_path / "nuswide_21" / "vectors.parquet").unlink()
     other = table(tmp_path / "other", [0])
     assert other["data"] == "reports"
-    assert "vectors.parquet is missing" in other[tables.STANDS_IN]
+    assert "vectors.parquet (NUS-WIDE" in other[tables.STANDS_IN]
+    assert str(tmp_path) not in other[tables.STANDS_IN], "no place of this machine in what is kept"
     assert (tmp_path / "other" / "t.md").read_text().startswith("| reports for NUS-WIDE-21 | 4 ")
     assert table(tmp_path / "quick", quick=True)["data"] == "reports"
     with pytest.raises(MissingDataError):

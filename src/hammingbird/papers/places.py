@@ -44,7 +44,11 @@ ORIGINS = {
 
 
 class MissingDataError(FileError):
-    """A file that a result is made from is not there."""
+    """A file that a result is made from is not there; ``what`` says so without a place on disk."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} is missing: set {VARIABLE} to the folder that holds {what}")
+        self.what = what
 
 
 def data_folder() -> Path:
@@ -57,9 +61,7 @@ def data_file(name: str) -> Path:
     path = data_folder() / name
     if not path.exists():
         known = ORIGINS.get(name.partition("/")[0], "a file of your own")
-        raise MissingDataError(
-            f"{path} is missing: set {VARIABLE} to the folder that holds {name} ({known})"
-        )
+        raise MissingDataError(path, f"{name} ({known})")
     return path
 
 

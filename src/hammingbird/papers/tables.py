@@ -127,7 +127,7 @@ class Table:
         except MissingDataError as error:
             if self.stand_in is None:
                 raise
-            return self.stand_in(), str(error)
+            return self.stand_in(), error.what
 
     def short(self) -> Table:
         """The table by the rule of :mod:`hammingbird.papers.quick`, but for the seeds."""
