@@ -25,10 +25,10 @@ PIXELS = 64
 """Of ImageNet-100's pictures, height and width."""
 TRAINING = {
     "epochs": 15,
-    "learning_rate": 0.003,
+    "learning_rate": 0.001,
     "precision": "bfloat16",
 }
-"""Of every row; the network learns at a tenth of the rate."""
+"""Of every row; the network learns at a tenth of the rate, which held-out training rows chose."""
 
 CIFAR10 = Table(
     "fine-tuned-cifar10",
