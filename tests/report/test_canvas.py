@@ -13,3 +13,12 @@ def test_the_legend_names_the_lines_of_all_panels(tmp_path):
     save_panels(tmp_path / "panels.svg", panels)
     text = (tmp_path / "panels.svg").read_text("utf-8")
     assert text.count(">one<") == text.count(">other<") == 1
+
+
+def test_numbers_of_an_axis_are_whole(tmp_path):
+    """Places are cut to two decimals, what stands beside ticks is not."""
+    line = Line("loss", [(0, 0.425), (1, 0.475), (2, 0.625)])
+    save_panels(tmp_path / "panels.svg", [line_panel("training", "epoch", "loss", [line])])
+    text = (tmp_path / "panels.svg").read_text("utf-8")
+    assert ">0.475<" in text
+    assert ">0.47<" not in text

@@ -53,6 +53,7 @@ PAGE = Palette(
     "#010101", "#010102", "#010103", "#010104", "#010105", "#010106",
     tuple(f"#01010{i}" for i in "789abcde"),
 )  # fmt: skip
+TAG = r"<[^<>]*>"
 VARIABLES = {color: f"var(--{name})" for name, color in PAGE.variables().items()}
 
 
@@ -181,7 +182,8 @@ def save_panels(path: Path, panels: Sequence[Panel]) -> None:
         text = StringIO()
         figure.savefig(text, format="svg", facecolor="white", metadata={"Date": None})
     with replacing(path) as temporary:
-        temporary.write_text(re.sub(r"(\d\.\d\d)\d+", r"\1", text.getvalue()), "utf-8")
+        shorter = re.sub(TAG, lambda tag: _fewer_digits(tag[0]), text.getvalue())
+        temporary.write_text(shorter, "utf-8")
 
 
 def inline(svg: str, name: str) -> str:
@@ -190,8 +192,7 @@ def inline(svg: str, name: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
 
-    def clean(match: re.Match[str]) -> str:
-        tag = match[0]
+    def clean(tag: str) -> str:
         tag = re.sub(r' xmlns(:\w+)?="[^"]*"', "", tag).replace("xlink:href", "href")
         tag = re.sub(
             r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", tag
@@ -202,11 +203,16 @@ def inline(svg: str, name: str) -> str:
         tag = re.sub(r"#01010[0-9a-f]", lambda m: VARIABLES.get(m[0], m[0]), tag)
         if tag.startswith("<svg"):
             return re.sub(r' (width|height|version)="[^"]*"', "", tag)
-        return re.sub(r"(\d+\.\d\d)\d+", r"\1", tag)
+        return _fewer_digits(tag)
 
-    svg = re.sub(r"<[^<>]*>", clean, svg)
+    svg = re.sub(TAG, lambda match: clean(match[0]), svg)
     svg = re.sub(r"<g([^>]*)>\s*((?:<use [^>]*>\s*)+)</g>", _hoist, svg)
     return re.sub(r"\s*\n\s*", "\n", svg).strip()
+
+
+def _fewer_digits(tag: str) -> str:
+    """Cut places in a drawing to two decimals; what it says, between its tags, is left."""
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", tag)
 
 
 def _hoist(group: re.Match[str]) -> str:
