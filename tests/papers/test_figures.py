@@ -219,11 +219,14 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     plain = {"records": [{"method": "itq", "error": 0.125, "series": [1, 2]}]}
     (tmp_path / "results" / "a.json").write_text(json.dumps({"part one": table, "ours": ours}))
     (tmp_path / "results" / "b-c.json").write_text(json.dumps(plain))
+    curves = {"precision@h2": {"itq": [[16, 0.25], [64, 0.0]]}}
+    (tmp_path / "results" / "c.json").write_text(json.dumps(curves))
     page = tmp_path / "page.md"
     page.write_text(
         "# Page\n<!-- results/a.json#part one -->\nold\n<!-- end -->\ntext\n"
         "<!-- results/a.json#ours -->\n<!-- end -->\n"
         "<!-- results/b-c.json -->\n<!-- end -->\n"
+        "<!-- results/c.json#precision@h2 -->\n<!-- end -->\n"
     )
     assert pages.write_pages(tmp_path) == [page]
     text = page.read_text()
@@ -231,6 +234,8 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     assert "| own |  | .500 |" in text
     assert "| own | .500 |" in text  # no column of claims where there are none
     assert "| itq | 0.125 |" in text
+    assert "|  | 16 bits | 64 bits |" in text
+    assert "| itq | 0.250 | 0.000 |" in text
     assert "old" not in text
     assert "series" not in text
     assert pages.write_pages(tmp_path) == []

@@ -58,9 +58,13 @@ def fill(text: str, results: Path) -> str:
 
 
 def as_table(content: Any) -> str:
-    """A table of claimed and found figures, or of the plain values of every record."""
+    """A table of claimed and found figures, of curves over bits, or of every record's plain values."""
     if "kendall tau" in content:
         return as_markdown(content)
+    if isinstance(content, dict) and "records" not in content:
+        lengths = [f"{bits} bits" for bits, _ in next(iter(content.values()))]
+        lines = [[name, *(_text(value) for _, value in curve)] for name, curve in content.items()]
+        return markdown.table(["", *lengths], lines)
     records = content if isinstance(content, list) else content["records"]
     columns = [name for name, value in records[0].items() if isinstance(value, str | int | float)]
     rows = [[_text(record[name]) for name in columns] for record in records]
