@@ -22,13 +22,16 @@ from hammingbird.papers.tables import Row, Table
 
 WEIGHTS = "weights/mobilenet_v2_1.0_224_int8.npz"
 PIXELS = 64
-"""Of ImageNet-100's pictures, height and width."""
+"""Of ImageNet-100's pictures, height and width, before they are resized to ``SIDE``."""
+SIDE = 96
 TRAINING = {
     "epochs": 15,
-    "learning_rate": 0.001,
     "precision": "bfloat16",
 }
-"""Of every row; the network learns at a tenth of the rate, which held-out training rows chose."""
+"""Of every row. The network learns at .0001 throughout, as held-out training rows chose: at .0003
+it falls apart, having no normalisation of its own. A hash layer learns at its method's own rate,
+which it needs for 100 classes, and ``backbone_rate`` is what makes .0001 of that."""
+SLOW, SLOWER = {"backbone_rate": 0.03}, {"backbone_rate": 0.01}
 
 CIFAR10 = Table(
     "fine-tuned-cifar10",
@@ -36,7 +39,7 @@ CIFAR10 = Table(
     "cifar-2, VGG-F",
     "map",
     (48,),
-    (Row("mihash", (0.943,)), Row("csq", None)),
+    (Row("mihash", (0.943,), {"learning_rate": 0.001}), Row("csq", None, SLOWER)),
     parameters={**TRAINING, "batch_size": 64},
 )
 
@@ -58,36 +61,44 @@ IMAGENET100 = Table(
     "map@1000",
     (48,),
     (
-        Row("hashnet", (0.6633,)),
-        Row("hashnet-w", (0.5668,)),
-        Row("hashnet-sgn", (0.5828,)),
-        Row("mihash", (0.685,)),
-        Row("dtsh", (0.611,)),
-        Row("csq", None),
-        Row("hashnet_d", None),
+        Row("hashnet", (0.6633,), SLOW),
+        Row("hashnet-w", (0.5668,), SLOW),
+        Row("hashnet-sgn", (0.5828,), SLOW),
+        Row("mihash", (0.685,), SLOWER),
+        Row("dtsh", (0.611,), SLOWER),
+        Row("csq", None, SLOWER),
+        Row("hashnet_d", None, SLOW),
     ),
     parameters={**TRAINING, "batch_size": 128},
 )
 
 
 def cifar10(
-    out: Path, seeds: Sequence[int] = (0,), *, quick: bool = False, side: int = 96
+    out: Path, seeds: Sequence[int] = (0,), *, quick: bool = False, side: int = SIDE
 ) -> dict[str, Any]:
     """CIFAR-10 by cifar-2, 48 bits, from pictures at 96 pixels."""
     return _tuned(CIFAR10, out, seeds, quick, side)
 
 
 def imagenet100(
-    out: Path, seeds: Sequence[int] = (0,), *, quick: bool = False, side: int | None = None
+    out: Path, seeds: Sequence[int] = (0,), *, quick: bool = False, side: int = SIDE
 ) -> dict[str, Any]:
-    """ImageNet-100 at 64 pixels, 48 bits, beside the same methods on frozen features."""
+    """ImageNet-100 at 96 pixels, 48 bits, beside the same methods on frozen features.
+
+    Those are of 224 pixels. At 64, as the pictures are, a linear classifier of the pretrained
+    network's features is right for 43 of 100 held-out rows, at 96 for 50, at 224 for 58.
+    """
     tuned = _tuned(IMAGENET100, out, seeds, quick, side)
     frozen = replace(
-        IMAGENET100, name=f"{IMAGENET100.name}-frozen", data=imagenet100_vectors, parameters={}
+        IMAGENET100,
+        name=f"{IMAGENET100.name}-frozen",
+        data=imagenet100_vectors,
+        rows=tuple(replace(row, parameters={}) for row in IMAGENET100.rows),
+        parameters={},
     )(out, seeds, quick=quick)
     table = [
         {
-            "method": a["row"],
+            "method": b["row"],
             "claimed": "" if a["claimed"] is None else a["claimed"],
             "frozen": b["found"],
             "fine-tuned": a["found"],
@@ -99,11 +110,9 @@ def imagenet100(
     return {**tuned, "frozen": frozen, "table": table}
 
 
-def _tuned(
-    table: Table, out: Path, seeds: Sequence[int], quick: bool, side: int | None
-) -> dict[str, Any]:
+def _tuned(table: Table, out: Path, seeds: Sequence[int], quick: bool, side: int) -> dict[str, Any]:
     """The table with the network's weights; checkpoints lie beside the runs."""
-    backbone = f"mobilenetv2:{_weights(out)}" + (f"@{side}" if side else "")
+    backbone = f"mobilenetv2:{_weights(out)}@{side}"
     chosen = {**table.parameters, **({"epochs": EPOCHS} if quick else {})}
     settings = {
         **chosen,
@@ -111,7 +120,7 @@ def _tuned(
         "checkpoint": str(out / "checkpoints" / (table.name + ("-quick" if quick else ""))),
     }
     content = replace(table, parameters=settings)(out, seeds, quick=quick)
-    said = {**chosen, "backbone": "mobilenetv2", "pixels": side or "as they are"}
+    said = {**chosen, "backbone": "mobilenetv2", "pixels": side}
     return {**content, "parameters": said, "device": _device()}
 
 

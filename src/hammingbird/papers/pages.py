@@ -58,7 +58,7 @@ def fill(text: str, results: Path) -> str:
 
 
 def as_table(content: Any) -> str:
-    """A table of claimed and found figures, of curves over bits, or of every record's plain values."""
+    """A table of claimed and found figures, of curves over bits, or of what records say."""
     if "kendall tau" in content:
         return as_markdown(content)
     if isinstance(content, dict) and "records" not in content:
