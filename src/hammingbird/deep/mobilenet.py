@@ -50,7 +50,8 @@ class SameConvolution(nn.Module):
         found: Tensor
         strided = self.stride > 1 and layer.groups > 1
         if strided and self.training and images.device.type == "cpu":
-            found = _StridedDepthwise.apply(images, layer.weight, layer.bias, self.stride)
+            fast: Any = _StridedDepthwise.apply
+            found = fast(images, layer.weight, layer.bias, self.stride)
         else:
             found = layer(images)
         return found if self.linear else nn.functional.relu6(found)
@@ -59,8 +60,9 @@ class SameConvolution(nn.Module):
 class _StridedDepthwise(torch.autograd.Function):
     """A depthwise convolution with strides and no padding, whose gradient is fast on a CPU.
 
-    torch takes 20 times as long for the gradient of the input as for that of all positions. So the
-    gradient is put where the strides went, zeros between, and convolved with the turned kernel.
+    For the gradient of its input torch takes 40 times as long in bfloat16 as for the convolution
+    itself. So the gradient is put where the strides went, zeros between, and convolved with the
+    turned kernel.
     """
 
     @staticmethod
