@@ -216,7 +216,7 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     ]
     table = {"records": records, "kendall tau": {"8": 1.0}}
     ours = {"records": records[1:], "kendall tau": {"8": 0.0}}
-    plain = {"records": [{"method": "itq", "error": 0.125, "series": [1, 2]}]}
+    plain = {"records": [{"method": "itq", "error": 0.125, "sum": 12345.6, "series": [1, 2]}]}
     (tmp_path / "results" / "a.json").write_text(json.dumps({"part one": table, "ours": ours}))
     (tmp_path / "results" / "b-c.json").write_text(json.dumps(plain))
     curves = {"precision@h2": {"itq": [[16, 0.25], [64, 0.0]]}}
@@ -233,7 +233,7 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     assert "| itq | .500 | .250 ± .010 |" in text
     assert "| own |  | .500 |" in text
     assert "| own | .500 |" in text  # no column of claims where there are none
-    assert "| itq | 0.125 |" in text
+    assert "| itq | 0.125 | 12,346 |" in text
     assert "|  | 16 bits | 64 bits |" in text
     assert "| itq | 0.250 | 0.000 |" in text
     assert "old" not in text

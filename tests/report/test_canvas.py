@@ -22,3 +22,12 @@ def test_numbers_of_an_axis_are_whole(tmp_path):
     text = (tmp_path / "panels.svg").read_text("utf-8")
     assert ">0.475<" in text
     assert ">0.47<" not in text
+
+
+def test_numbers_of_a_logarithmic_axis_are_written_out(tmp_path):
+    line = Line("error", [(0.05, 1.0), (20_000, 0.5), (2_000_000, 0.2)])
+    save_panels(tmp_path / "panels.svg", [line_panel("t", "seen", "error", [line], log_x=True)])
+    text = (tmp_path / "panels.svg").read_text("utf-8")
+    assert ">1,000,000<" in text
+    assert ">0.1<" in text
+    assert "mathdefault" not in text

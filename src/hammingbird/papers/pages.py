@@ -21,6 +21,9 @@ BLOCK = re.compile(
     r"(<!-- results/([\w.-]+?)\.json(?:#([^>]+?))? -->\n).*?(<!-- end -->)", re.DOTALL
 )
 
+WHOLE = 1000.0
+"""From here on numbers have no decimals."""
+
 
 def write_pages(docs: Path) -> list[Path]:
     """Fill every page of ``docs`` from ``docs/results``; return the pages that have changed."""
@@ -72,7 +75,9 @@ def as_table(content: Any) -> str:
 
 
 def _text(value: str | float) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= WHOLE else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -109,10 +109,15 @@ def plot_curves(axes: Axes, content: Content, drawn: Sequence[tuple[Row, Curve]]
 
 def by_rank(axes: Axes) -> None:
     """Turn the horizontal axis into ranks on a logarithmic scale."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
-    axes.minorticks_off()
+    _logarithmic(axes)
     axes.set_xlabel("N")
+
+
+def _logarithmic(axes: Axes) -> None:
+    """Turn the horizontal axis into a logarithmic one whose numbers are written out."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}" if x >= 1 else f"{x:g}")
+    axes.minorticks_off()
 
 
 def plot_histogram(axes: Axes, palette: Palette, relevant: Floats, other: Floats) -> None:
@@ -200,8 +205,7 @@ def _plot_lines(axes: Axes, x: str, y: str, lines: Sequence[Line], log_x: bool) 
     axes.set(xlabel=x, ylabel=y)
     places = sorted({place for line in lines for place, _ in line.points})
     if log_x:
-        axes.set_xscale("log")
-        axes.minorticks_off()
+        _logarithmic(axes)
     elif len(places) <= FEW:
         axes.set_xticks(places)
 
