@@ -131,3 +131,19 @@ def test_labelme_is_read_as_matlab_writes_it(tmp_path, monkeypatch):
     file.write_bytes(b"no matlab")
     with pytest.raises(hb.FileError, match="LabelMe_gist.mat cannot be read"):
         sources.gist()
+
+
+def test_a_run_that_another_has_written_over_is_refused(tmp_path, monkeypatch):
+    """Two results made at once in one folder: none may show the other's rows, or none at all."""
+    compare = tables.compare
+
+    def crossed(*parts, **settings):
+        made = compare(*parts, **settings)
+        compare(*parts, **{**settings, "methods": ["lsh"], "bits": (8,)})
+        return made
+
+    table = tables.Table("t", stand_in, "nothing", "map@20", (4,), (tables.Row("itq", (0.5,)),))
+    assert table(tmp_path, [0])["records"][0]["found"] is not None
+    monkeypatch.setattr(tables, "compare", crossed)
+    with pytest.raises(hb.InputError, match="one result at a time"):
+        table(tmp_path, [0])

@@ -16,6 +16,7 @@ from scipy.stats import kendalltau
 
 from hammingbird.comparison.results import Record, read_results
 from hammingbird.comparison.run import compare
+from hammingbird.errors import InputError
 from hammingbird.papers import markdown
 from hammingbird.papers.places import MissingDataError
 from hammingbird.papers.published import Parts
@@ -174,7 +175,7 @@ class Table:
             settings = {**self.parameters, **parameters}
             said = {k: v for k, v in settings.items() if k not in UNSAID}
             folder = out / "-".join([parts[0].name, *(f"{k}={_name(v)}" for k, v in said.items())])
-            compare(
+            made = compare(
                 *parts,
                 methods=[row.method for row in rows],
                 bits=self.bits,
@@ -185,8 +186,19 @@ class Table:
                 parameters=settings,
             )
             write_report(folder)
-            done.append((rows, *read_results(folder)))
+            results, cells = read_results(folder)
+            if _cells(results) != _cells(made):
+                raise InputError(
+                    f"another run has written to {folder} meanwhile: make one result at a time in "
+                    "a folder, or give each its own --out"
+                )
+            done.append((rows, results, cells))
         return done
+
+
+def _cells(results: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Which methods, lengths and seeds are in results."""
+    return [(r["method"], r["bits"], r["seed"]) for r in results["records"]]
 
 
 def as_markdown(content: Mapping[str, Any]) -> str:
