@@ -5,14 +5,18 @@
 
 Rows are searched by codes of 16 bytes for the ten nearest of ``--queries`` held-out rows; recall is
 the share of the ten true nearest among the first ten and hundred found. FAISS learns a rotation and
-codebooks from the same rows. Calls take turns, and the median of the repetitions counts; all
-queries are one batch. A filter lets codes pass within so many bits of the query's own, or the so
-many nearest by bits.
+codebooks from the same rows, and numbers its centres for a filter of its own. Calls take turns, and
+the median of the repetitions counts; all queries are one batch. A filter lets codes pass within so
+many bits of the query's own, or the so many nearest by bits.
+
+    python benchmarks/polysemous.py --vectors runs/descriptors.npy --methods distilled-composite \
+        --train 200000 --set max_rows=200000 --set fidelity=0.3 --set rounds=12
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -23,8 +27,6 @@ import numpy as np
 
 import hammingbird as hb
 from hammingbird.index import Radius, Scan, Shortlist
-
-TRAIN = 50_000
 
 
 def median_seconds(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -42,7 +44,9 @@ def searches(
     method: str, index: Scan, codes: np.ndarray, tables: np.ndarray, args: argparse.Namespace
 ) -> dict[str, Callable[[], np.ndarray]]:
     """By bits, by tables, and by tables behind every filter."""
-    filters = {f"within {bits} bits": Radius(int(bits), codes) for bits in args.radii.split(",")}
+    filters: dict[str, Radius | Shortlist] = {
+        f"within {bits} bits": Radius(int(bits), codes) for bits in args.radii.split(",") if bits
+    }
     filters |= {
         f"nearest {rows} by bits": Shortlist(int(rows), codes) for rows in args.rows.split(",")
     }
@@ -63,8 +67,11 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=16)
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--methods", default="polysemous,distilled-composite")
-    parser.add_argument("--radii", default="32,36,40,44")
-    parser.add_argument("--rows", default="1000,10000")
+    parser.add_argument("--train", type=int, default=50_000, help="rows to learn from")
+    parser.add_argument("--set", action="append", default=[], help="a method's NAME=VALUE")
+    parser.add_argument("--radii", default="")
+    parser.add_argument("--rows", default="500,1000,2000,3000,8000")
+    parser.add_argument("--faiss-radii", default="48,52,56", help="of FAISS' own filter")
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     every = np.load(args.vectors, mmap_mode="r")
@@ -72,7 +79,7 @@ def main() -> None:
     held = np.sort(rng.permutation(len(every))[: args.queries])
     rows = np.delete(np.arange(len(every)), held)
     queries, database = np.float32(every[held]), np.float32(every[rows])
-    train = database[np.sort(rng.permutation(len(database))[:TRAIN])]
+    train = database[np.sort(rng.permutation(len(database))[: args.train])]
     truth = hb.nearest_vectors(queries, database, 10).ids
     faiss.omp_set_num_threads(1)
 
@@ -82,16 +89,27 @@ def main() -> None:
     rotation = faiss.OPQMatrix(database.shape[1], args.bytes)
     rotation.niter = 20
     rotation.train(train)
-    theirs = faiss.IndexPQ(database.shape[1], args.bytes, 8)
-    theirs.train(rotation.apply(train))
-    theirs.add(rotation.apply(database))
-    asked = rotation.apply(queries)
+    turned, asked = rotation.apply(train), rotation.apply(queries)
+    theirs, numbered = (faiss.IndexPQ(database.shape[1], args.bytes, 8) for _ in range(2))
+    numbered.do_polysemous_training = True
+    for index in (theirs, numbered):
+        index.train(turned)
+        index.add(rotation.apply(database))
+    numbered.search_type = faiss.IndexPQ.ST_polysemous
+
+    def filtered(bits: int) -> np.ndarray:
+        numbered.polysemous_ht = bits
+        return numbered.search(asked, 100)[1]
+
     calls: dict[str, Callable[[], np.ndarray]] = {
         "FAISS IndexPQ after OPQ": lambda: theirs.search(asked, 100)[1]
     }
+    for bits in args.faiss_radii.split(","):
+        calls[f"FAISS IndexPQ, within {bits} bits"] = lambda bits=int(bits): filtered(bits)
+    settings = {name: json.loads(value) for name, value in (s.split("=") for s in args.set)}
     for method in args.methods.split(","):
         start = time.perf_counter()
-        hasher = hb.make(method, 8 * args.bytes, 0).fit(train)
+        hasher = hb.make(method, 8 * args.bytes, 0).set_params(**settings).fit(train)
         fitted = time.perf_counter()
         index = Scan(8 * args.bytes).add(hasher.encode(database))
         encoded = time.perf_counter()

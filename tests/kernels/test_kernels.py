@@ -196,6 +196,25 @@ def test_databases_sorted_by_distance(order):
         equal(kernels.nearest(queries, database, k), twin.nearest(queries, database, k))
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("near", ["anywhere", "where the bound is foreseen", "elsewhere"])
+@pytest.mark.parametrize("k", [1024, 1500, 4000, 40_000])
+def test_a_bound_that_is_foreseen(level, near, k):
+    """Of many rows some blocks are counted first, and may say too much or too little."""
+    rng = np.random.default_rng(0)
+    database = rng.integers(0, 256, (40_000, 128), np.uint8)
+    block = np.arange(len(database)) // 128
+    counted = block % 32 == 0
+    if near != "anywhere":  # 1,280 rows at most, which 32 times as many seem to be
+        database[counted if near == "where the bound is foreseen" else ~counted, :64] &= 15
+    queries = np.zeros((2, 128), np.uint8)
+    _native.set_level(level)
+    expected = twin.nearest(queries, database, k)
+    for threads in (1, 2):
+        equal(_native.nearest(queries, database, k, threads), expected)
+        equal(_native.nearest(queries[:1], database, k, threads), [a[:1] for a in expected])
+
+
 @settings(deadline=None, max_examples=25)
 @given(problem=problems(st.integers(1, 70)))
 @example((np.zeros((1, 2), np.uint8), np.array([[255, 240]], np.uint8), 12, 1))

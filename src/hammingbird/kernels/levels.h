@@ -91,7 +91,13 @@ inline uint64_t count_ones(uint64_t x) {
 #endif
 }
 
-inline size_t lowest_one(uint64_t x) { return count_ones((x & (0 - x)) - 1); }
+inline size_t lowest_one(uint64_t x) {
+#if defined(__GNUC__) || defined(__clang__)
+  return static_cast<size_t>(__builtin_ctzll(x));
+#else
+  return count_ones((x & (0 - x)) - 1);
+#endif
+}
 
 // Word `w` of a row of `width` bytes, never reading outside of the row.
 inline uint64_t word_of(const uint8_t* row, size_t width, size_t w) {

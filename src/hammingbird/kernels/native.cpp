@@ -174,12 +174,11 @@ struct Within {
 template <class State, class NextHit>  // next_hit(group, bound, hit); rows [first, end)
 void collect(State& state, size_t first, size_t end, const NextHit& next_hit) {
   Hit hit;
-  while (next_hit(hit.next, state.bound, hit)) {
-    size_t row = first + hit.row;
-    for (uint32_t mask = hit.mask; mask; mask >>= 1, ++row)
-      if (mask & 1 && row < end && hit.distances[row - first - hit.row] < state.bound)
-        state.add(row, hit.distances[row - first - hit.row]);
-  }
+  while (next_hit(hit.next, state.bound, hit))
+    for (uint32_t mask = hit.mask; mask; mask &= mask - 1) {
+      const size_t i = lowest_one(mask), row = first + hit.row + i;
+      if (row < end && hit.distances[i] < state.bound) state.add(row, hit.distances[i]);
+    }
 }
 
 template <class State>
@@ -222,20 +221,6 @@ void order(const Found* parts, size_t n_parts, size_t stride, size_t farthest, s
     }
 }
 
-template <class State>  // found[slice * n_queries + query], each in ascending order of rows
-std::vector<Found> search(const Codes& queries, const Codes& database, const Plan& plan,
-                          const State& fresh) {
-  const auto words = query_words(queries);
-  std::vector<Found> found(plan.slices * queries.rows);
-  plan.run([&](size_t slice, size_t begin, size_t end, size_t from, size_t to) {
-    std::vector<State> states(to - from, fresh);
-    scan(database, begin, end, words.data() + from * database.words(), states.data(), to - from);
-    for (size_t q = from; q < to; ++q)
-      found[slice * queries.rows + q] = std::move(states[q - from].found);
-  });
-  return found;
-}
-
 // ------------------------------------------------------------------ histograms
 
 void count_block(const uint16_t* bins, size_t n, uint32_t* counts, size_t size) {
@@ -271,6 +256,55 @@ void count_rows(const Codes& database, size_t begin, size_t end, const uint64_t*
       count_block(bins.data(), n, counts + q * 4 * size, size);
     }
   }
+}
+
+// Without a bound to begin with, many more than k rows are kept for a while. So a few blocks are
+// counted first, and the bound is set where, by them, somewhat more than k rows are nearer.
+void foresee(const Codes& database, size_t begin, size_t end, const uint64_t* queries,
+             Nearest* states, size_t n_queries) {
+  const size_t step = database.block_rows(), every = std::min<size_t>(64, states->k / 32);
+  if (every < 32 || (end - begin) / step < 4 * every) return;
+  const size_t half = states->counts.size();
+  std::vector<uint32_t> counts(n_queries * 8 * half);
+  for (size_t start = begin; start + step <= end; start += every * step)
+    count_rows(database, start, start + step, queries, n_queries, nullptr, counts.data(), half);
+  const double expected = static_cast<double>(states->k) / static_cast<double>(every);
+  const auto enough = static_cast<size_t>(expected + 4 * std::sqrt(expected));
+  for (size_t q = 0; q < n_queries; ++q) {
+    const uint32_t* of = counts.data() + q * 8 * half;
+    size_t passed = 0;
+    uint32_t bound = 0;
+    for (; bound < half && passed < enough; ++bound)
+      for (size_t table = 0; table < 8; table += 2) passed += of[table * half + bound];
+    states[q].bound = bound;
+  }
+}
+void foresee(const Codes&, size_t, size_t, const uint64_t*, Within*, size_t) {}
+
+// Whether the bound was foreseen too low.
+bool lacks(const Nearest& state, size_t rows) { return state.found.size() < std::min(state.k, rows); }
+bool lacks(const Within&, size_t) { return false; }
+
+template <class State>  // found[slice * n_queries + query], each in ascending order of rows
+std::vector<Found> search(const Codes& queries, const Codes& database, const Plan& plan,
+                          const State& fresh) {
+  const auto words = query_words(queries);
+  std::vector<Found> found(plan.slices * queries.rows);
+  plan.run([&](size_t slice, size_t begin, size_t end, size_t from, size_t to) {
+    std::vector<State> states(to - from, fresh);
+    const uint64_t* asked = words.data() + from * database.words();
+    foresee(database, begin, end, asked, states.data(), to - from);
+    scan(database, begin, end, asked, states.data(), to - from);
+    for (size_t q = from; q < to; ++q) {
+      State& state = states[q - from];
+      if (lacks(state, end - begin)) {
+        state = fresh;
+        scan(database, begin, end, words.data() + q * database.words(), &state, 1);
+      }
+      found[slice * queries.rows + q] = std::move(state.found);
+    }
+  });
+  return found;
 }
 
 // ------------------------------------------------------------------ asymmetric scores
@@ -691,7 +725,7 @@ auto table_best_of(In3<float> tables, In<uint8_t> database_, Flat64 offsets, Fla
       const float* table = tables.data() + q * width * 256;
       Best state(k);
       // Side by side, because each addition waits for the one before it.
-      constexpr size_t beside = 8;
+      constexpr size_t beside = 8, ahead = 32;
       const int64_t* row = listed.data() + offsets.data()[q];
       const int64_t* end = listed.data() + offsets.data()[q + 1];
       for (; row < end; row += beside) {
@@ -699,6 +733,8 @@ auto table_best_of(In3<float> tables, In<uint8_t> database_, Flat64 offsets, Fla
         const uint8_t* codes[beside];
         for (size_t i = 0; i < beside; ++i)
           codes[i] = database.data + static_cast<size_t>(row[i < n ? i : 0]) * width;
+        for (size_t i = ahead; i < ahead + beside && i < static_cast<size_t>(end - row); ++i)
+          HB_PREFETCH(database.data + static_cast<size_t>(row[i]) * width);
         float sums[beside] = {};
         for (size_t j = 0; j < width; ++j)
           for (size_t i = 0; i < beside; ++i) sums[i] += table[j * 256 + codes[i][j]];

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hammingbird import catalog
 from hammingbird.codes import pack
@@ -15,6 +16,7 @@ from hammingbird.comparison.run import compare
 from hammingbird.datasets import Dataset
 from hammingbird.evaluation import asymmetric_scores, evaluate, evaluate_scores
 from hammingbird.papers.markdown import write_table
+from hammingbird.papers.published import Parts
 from hammingbird.papers.quick import ends, fewer_rows
 from hammingbird.papers.sources import banking77, mnist, sift, word_vectors
 from hammingbird.targets import nearest_vectors
@@ -87,23 +89,41 @@ def prefixes(
 
 def sets() -> list[tuple[Dataset, Dataset]]:
     """Return what is searched, which is learned from too, and queries, of four kinds of vectors."""
-    rng = np.random.default_rng(0)
+    return [
+        (Dataset(name, X[:ROWS]), Dataset(f"{name}, queries", queries))
+        for name, (X, queries) in _vectors().items()
+    ]
+
+
+def sets_apart() -> list[Parts]:
+    """Return the same kinds where every second row is learned from and the others are searched."""
+    parts = []
+    for name, (X, queries) in _vectors().items():
+        rows = X[: 2 * ROWS]
+        parts.append(
+            (
+                Dataset(f"{name}, to learn from", rows[1::2]),
+                Dataset(f"{name}, queries", queries),
+                Dataset(name, rows[::2]),
+            )
+        )
+    return parts
+
+
+def _vectors() -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Rows of four kinds, and queries that are not among them."""
     words, _ = word_vectors()
     words = words / np.linalg.norm(words, axis=1, keepdims=True)
-    order = rng.permutation(len(words))[: ROWS + QUERIES]
-    images, asked = mnist()
-    texts, questions = banking77()
+    order = np.random.default_rng(0).permutation(len(words))
+    asked = order[ROWS : ROWS + QUERIES]
+    images, digits = mnist()
     base, descriptors = sift()
-    pairs = {
-        "banking77": (texts, questions),
-        "mnist": (images[:ROWS], asked[:QUERIES]),
-        "sift": (base[:ROWS], descriptors[:QUERIES]),
-        "words": (words[order[:ROWS]], words[order[ROWS:]]),
+    return {
+        "banking77": banking77(),
+        "mnist": (images, digits[:QUERIES]),
+        "sift": (base, descriptors[:QUERIES]),
+        "words": (words[np.setdiff1d(order, asked, assume_unique=True)], words[asked]),
     }
-    return [
-        (Dataset(name, X), Dataset(f"{name}, queries", queries))
-        for name, (X, queries) in pairs.items()
-    ]
 
 
 def _record(data: str, row: Row) -> dict[str, Any]:
