@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hammingbird import rivals
 from hammingbird.comparison.results import Record, Row, average
 from hammingbird.comparison.run import compare
 from hammingbird.papers.distilled import sets, sets_apart
@@ -14,13 +15,14 @@ from hammingbird.papers.published import Parts
 from hammingbird.papers.quick import ends, fewer_rows
 
 METRICS = ("recall10@10", "recall10@100")
-QUICK = ("itq", "distilled", "polysemous")
-SLOW = ("distilled-composite",)
-"""At the largest size it learns with the first seed only: there a fit takes over two minutes."""
-METHODS = QUICK + SLOW
+METHODS = ("itq", "distilled", "polysemous", "distilled-composite")
 RIVALS = ("pq", "opq", "rq", "rabitq", "truncate", "int8")
+SLOW = ("distilled-composite", "rq")
+"""At the largest size, and of wide vectors from 16 bytes on, they learn with the first seed only:
+there a fit takes over two minutes."""
+WIDE = 512
 BYTES = (4, 8, 16, 32)
-BYTES_APART = (8, 16)
+BYTES_APART = (8,)
 SEEDS = (0, 1, 2)
 
 
@@ -61,7 +63,7 @@ def _beside(
         data = parts[2].name
         train, query, database = fewer_rows(parts) if quick else parts
         found: list[Record] = []
-        for methods, rivals, lengths, drawn in _runs(sizes, seeds):
+        for methods, beside, lengths, drawn in _runs(sizes, seeds, train.X.shape[1]):
             results = compare(
                 train,
                 query,
@@ -72,7 +74,7 @@ def _beside(
                 relevance="neighbors:10",
                 out=out / "runs" / f"{data}-{name}",
                 metrics=METRICS,
-                rivals=rivals,
+                rivals=beside,
             )
             found = results["records"] + found
         rows = [row for row in average({"records": found}) if row.bytes_per_item]
@@ -83,14 +85,22 @@ def _beside(
 
 
 def _runs(
-    sizes: Sequence[int], seeds: Sequence[int]
+    sizes: Sequence[int], seeds: Sequence[int], width: int
 ) -> list[tuple[Sequence[str], Sequence[str], Sequence[int], Sequence[int]]]:
     """Methods, rivals, sizes and seeds of each run of one folder; the last holds every method."""
+    first = (METHODS, RIVALS, sizes, seeds[:1])
+    short = [size for size in sizes if size < (16 if width > WIDE else max(BYTES))]
+    drawn = [name for name in RIVALS if rivals.RIVALS[name].random]
     further = [
-        (SLOW, (), sizes[:-1], seeds[1:]),
-        (QUICK, RIVALS, sizes, seeds[1:]),
+        (
+            [name for name in METHODS if (name in SLOW) == slow],
+            [name for name in drawn if (name in SLOW) == slow],
+            short if slow else sizes,
+            seeds[1:],
+        )
+        for slow in (False, True)
     ]
-    return [*(further if seeds[1:] else []), (METHODS, RIVALS, sizes, seeds[:1])]
+    return [*(run for run in further if run[0] and run[2] and run[3]), first]
 
 
 def _record(data: str, row: Row) -> dict[str, Any]:
