@@ -33,7 +33,6 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--held", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--head-epochs", type=int, default=0)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--trials", default=TRIALS)
@@ -53,8 +52,8 @@ def main() -> None:
         for trial in args.trials.split(","):
             method, rate, share = trial.split(":")
             hasher = hb.make(method, BITS, 0).set_params(
-                epochs=args.epochs, head_epochs=args.head_epochs, batch_size=args.batch_size,
-                learning_rate=float(rate), backbone_rate=float(share), precision="bfloat16",
+                epochs=args.epochs, batch_size=args.batch_size, learning_rate=float(rate),
+                backbone_rate=float(share), precision="bfloat16",
                 backbone=f"mobilenetv2:{weights}@{args.side}",
             )  # fmt: skip
             hasher.fit(X[learned], y[learned])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 
 import numpy as np
@@ -158,36 +157,6 @@ def test_a_pretrained_backbone_learns_at_a_tenth_of_the_rate(files):
         Training(backbone_rate=-1)
 
 
-def test_the_hash_layer_learns_alone_first(files, monkeypatch):
-    """All begin with the layer that is learned on frozen features."""
-    from hammingbird.deep.trainer import Trainer
-
-    folder, _ = files
-    images = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), np.uint8)
-    y = np.arange(60) % 3
-    epoch, begun = Trainer._epoch, []
-
-    def seen(self, number, rows):
-        network = self.network.eval()
-        if number == 0 and not network.is_linear:
-            with torch.no_grad():
-                pixels = torch.from_numpy(images.reshape(60, -1))
-                begun.append(network.backbone(network.enter(pixels)).numpy())
-                begun.append(copy.deepcopy(network.head).requires_grad_(False))
-        return epoch(self, number, rows)
-
-    monkeypatch.setattr(Trainer, "_epoch", seen)
-    given = {"learning_rate": 0.01, "batch_size": 16, "random_state": 0}
-    backbone = f"mobilenetv2:{folder}/weights.safetensors@32"
-    hb.CSQ(8, **given, epochs=1, head_epochs=40, backbone=backbone).fit(images, y)
-    features, head = begun
-    logits = features.astype(float) @ head.weight.numpy().T.astype(float) + head.bias.numpy()
-    linear = hb.CSQ(8, **given, epochs=40).fit(features, y)
-    assert ((logits >= 0) == (linear.project(features) >= 0)).mean() > 0.99
-    with pytest.raises(hb.InputError, match="comes with weights"):
-        hb.CSQ(8, head_epochs=1).fit(features, y)
-
-
 def test_compare_fine_tunes_and_goes_on_after_a_stop(files, tmp_path, monkeypatch):
     from hammingbird.datasets import Dataset
     from hammingbird.deep.checkpoint import Checkpoints
@@ -204,8 +173,7 @@ def test_compare_fine_tunes_and_goes_on_after_a_stop(files, tmp_path, monkeypatc
             train, query, methods=["csq"], bits=[8], relevance="labels", out=tmp_path / name,
             parameters={
                 "backbone": f"mobilenetv2:{folder}/weights.safetensors@32", "epochs": 3,
-                "head_epochs": 1, "precision": "bfloat16",
-                "checkpoint": str(tmp_path / "checkpoints" / name),
+                "precision": "bfloat16", "checkpoint": str(tmp_path / "checkpoints" / name),
             },
         )  # fmt: skip
         cell = tmp_path / name / "cells" / "csq-8-0"

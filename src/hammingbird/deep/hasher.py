@@ -185,13 +185,6 @@ class TrainedHasher(CenterHasher):
             network.head.requires_grad_(True)
             self._start(network, source, rng)
             objective.prepare(self._problem(len(source), supervision, mean, seed))
-        if training.head_epochs and not (
-            network.pretrained or isinstance(self.backbone, nn.Module)
-        ):
-            raise InputError(
-                "head_epochs is for a backbone that comes with weights: 'mobilenetv2:FILE', "
-                f"'timm:NAME', 'hf:NAME' or a module, not {self.backbone!r}"
-            )
         if training.augment and len(shape) == 3:
             network.augment = FlipAndCrop(padding=max(1, shape[0] // 8))
         trainer = Trainer(network, objective, relaxation, training, seed, type(self).__name__)

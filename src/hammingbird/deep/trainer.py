@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from hammingbird.deep.batches import Draw, as_tensors, draws_aware, epoch_batches
 from hammingbird.deep.checkpoint import Checkpoints, History
-from hammingbird.deep.network import Network, Standardize
+from hammingbird.deep.network import Network
 from hammingbird.deep.objective import Batch, Objective
 from hammingbird.deep.processes import Processes
 from hammingbird.deep.relaxations import Relaxation, sign
-from hammingbird.deep.source import ArraySource, Source, moments
+from hammingbird.deep.source import Source
 from hammingbird.deep.stages import Stages, report
 from hammingbird.deep.supervision import Supervision
 from hammingbird.deep.training import Training
@@ -28,8 +28,6 @@ from hammingbird.errors import InputError
 
 FREE = ("checkpoint", "device", "workers", "compile", "channels_last")
 """What may differ between a run and the one that goes on from it."""
-AT_ONCE = 128
-"""Inputs that go through a backbone together."""
 
 
 class Trainer:
@@ -79,8 +77,6 @@ class Trainer:
         rows, held_out = self._split(len(source))
         self.probe = self._probe(rows, held_out)
         start = self._resume()
-        if training.head_epochs and not start:
-            self._learn_head()
         devices = [self.device] if self.device.type == "cuda" else []
         quiet = None if self.processes.rank == 0 else True
         progress = tqdm(
@@ -104,36 +100,6 @@ class Trainer:
             self.objective.load_state_dict(_part(self.best, "objective"))
         self.network.eval()
         return self.history
-
-    def _learn_head(self) -> None:
-        """Let the hash layer learn alone, on standardised features of the inputs as they are."""
-        network = self.network.eval()
-        batches = np.array_split(np.arange(len(self.source)), 1 + len(self.source) // AT_ONCE)
-        mixed = self.training.precision == "bfloat16"
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            parts = [
-                network.backbone(network.enter(X.to(self.device))).float().cpu()
-                for X in self.source.fetch(batches)
-            ]
-        features = ArraySource(torch.cat(parts).numpy())
-        alone = replace(
-            self.training,
-            epochs=self.training.head_epochs,
-            head_epochs=0,
-            checkpoint=None,
-            precision="float32",
-            compile=False,
-        )
-        mean, scale = moments(features, (network.head.in_features,))
-        enter, head = Standardize(mean, scale), copy.deepcopy(network.head)
-        layer = Network(enter, nn.Identity(), head)
-        name = f"{self.name}, hash layer"
-        Trainer(layer, self.objective, self.relaxation, alone, self.seed, name).fit(
-            features, self.supervision
-        )
-        with torch.no_grad():
-            network.head.weight.copy_(head.weight / enter.scale)
-            network.head.bias.copy_(head.bias - network.head.weight @ enter.mean)
 
     def _epoch(self, epoch: int, rows: NDArray[np.int64]) -> dict[str, float]:
         stage = self.stages.of(epoch)

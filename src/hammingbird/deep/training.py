@@ -28,10 +28,6 @@ class Training:
     backbone_rate
         What the learning rate of the backbone is multiplied by; ``auto`` is 0.1 for a pretrained
         one that is given by its name, else 1; 0 freezes it.
-    head_epochs
-        So many epochs before the others the hash layer learns alone, on features that the backbone
-        computes once: it then changes the backbone less before it knows what it wants (Kumar et
-        al., ICLR 2022). For backbones that come with weights.
     weight_decay, backbone_decay
         Of the hash layer's weight matrix, and of the backbone's; AdamW takes
         ``learning_rate * weight_decay`` off per step. Biases, normalisation and the objective's own
@@ -64,7 +60,6 @@ class Training:
     learning_rate: float = 1e-3
     schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
     backbone_rate: float | Literal["auto"] = "auto"
-    head_epochs: int = 0
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 1e-4
     backbone_decay: float = 0.05
@@ -80,8 +75,7 @@ class Training:
     checkpoint: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "head_epochs": 0, "batch_size": 2, "workers": 0}
-        for name, smallest in least.items():
+        for name, smallest in (("epochs", 1), ("batch_size", 2), ("workers", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < smallest:
                 raise InputError(f"{name} must be a whole number from {smallest}, got {value!r}")
