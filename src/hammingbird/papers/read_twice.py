@@ -129,7 +129,7 @@ def _lines(records: list[dict[str, Any]], sizes: Sequence[int]) -> list[dict[str
         for method in dict.fromkeys(r["method"] for r in here):
             for reading in ("hamming", "tables"):
                 found = {
-                    r["bytes"]: " / ".join(f"{r[reading][m]:.3f}" for m in METRICS)
+                    r["bytes"]: " / ".join(f"{r[reading][m]:.3f}".lstrip("0") for m in METRICS)
                     for r in here
                     if r["method"] == method and r[reading]
                 }
