@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hammingbird.datasets import load
 from hammingbird.deep.mobilenet import convert, read_weights
+from hammingbird.papers.fine_tuned import WEIGHTS
 from hammingbird.papers.places import data_file
 
 SETS = {
@@ -51,7 +52,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "mobilenetv2.safetensors"
-        convert(data_file("weights/mobilenet_v2_1.0_224_int8.npz"), weights)
+        convert(data_file(WEIGHTS), weights)
         for name, file in SETS.items():
             every = load(data_file(file))
             rows = np.random.default_rng(0).permutation(len(every.X))[: args.rows]

@@ -89,12 +89,12 @@ def main() -> None:
     rotation = faiss.OPQMatrix(database.shape[1], args.bytes)
     rotation.niter = 20
     rotation.train(train)
-    turned, asked = rotation.apply(train), rotation.apply(queries)
+    turned, stored, asked = (rotation.apply(rows) for rows in (train, database, queries))
     theirs, numbered = (faiss.IndexPQ(database.shape[1], args.bytes, 8) for _ in range(2))
     numbered.do_polysemous_training = True
     for index in (theirs, numbered):
         index.train(turned)
-        index.add(rotation.apply(database))
+        index.add(stored)
     numbered.search_type = faiss.IndexPQ.ST_polysemous
 
     def filtered(bits: int) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 import hammingbird as hb
 from hammingbird.datasets import load
 from hammingbird.deep.mobilenet import convert
+from hammingbird.papers.fine_tuned import WEIGHTS
 from hammingbird.papers.places import data_file
 
 TRIALS = (
@@ -48,7 +49,7 @@ def main() -> None:
     held, learned = slice(0, args.held), slice(args.held, None)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "mobilenetv2.safetensors"
-        convert(data_file("weights/mobilenet_v2_1.0_224_int8.npz"), weights)
+        convert(data_file(WEIGHTS), weights)
         for trial in args.trials.split(","):
             method, rate, share = trial.split(":")
             hasher = hb.make(method, BITS, 0).set_params(

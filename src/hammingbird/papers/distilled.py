@@ -115,14 +115,14 @@ def _vectors() -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     words, _ = word_vectors()
     words = words / np.linalg.norm(words, axis=1, keepdims=True)
     order = np.random.default_rng(0).permutation(len(words))
-    asked = order[ROWS : ROWS + QUERIES]
+    asked = slice(ROWS, ROWS + QUERIES)
     images, digits = mnist()
     base, descriptors = sift()
     return {
         "banking77": banking77(),
         "mnist": (images, digits[:QUERIES]),
         "sift": (base, descriptors[:QUERIES]),
-        "words": (words[np.setdiff1d(order, asked, assume_unique=True)], words[asked]),
+        "words": (words[np.delete(order, asked)], words[order[asked]]),
     }
 
 
