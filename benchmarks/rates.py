@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--side", type=int, default=96)
+    parser.add_argument("--batches", default="random", choices=("random", "aware"))
     parser.add_argument("--trials", default=TRIALS)
     args = parser.parse_args()
     if args.classes is None:
@@ -54,7 +55,7 @@ def main() -> None:
             method, rate, share = trial.split(":")
             hasher = hb.make(method, BITS, 0).set_params(
                 epochs=args.epochs, batch_size=args.batch_size, learning_rate=float(rate),
-                backbone_rate=float(share), precision="bfloat16",
+                backbone_rate=float(share), batches=args.batches, precision="bfloat16",
                 backbone=f"mobilenetv2:{weights}@{args.side}",
             )  # fmt: skip
             hasher.fit(X[learned], y[learned])

@@ -12,6 +12,7 @@ import hammingbird as hb
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.deep
 
+from hammingbird.deep import mobilenet
 from hammingbird.deep.mobilenet import MobileNetV2, SameConvolution, convert, read_weights
 
 
@@ -89,6 +90,27 @@ def test_the_fast_gradient_of_strides_is_that_of_torch(size, mixed):
     for fast, plain in zip(*results, strict=True):
         assert fast.dtype == plain.dtype
         torch.testing.assert_close(fast, plain, rtol=1e-2 if mixed else 1e-5, atol=1e-6)
+
+
+def test_pictures_in_parts_learn_as_all_together(monkeypatch):
+    torch.manual_seed(0)
+    network = MobileNetV2(48).train()
+    images = torch.rand(7, 3, 32, 32) * 2 - 1
+    seen, of_layer = [], []
+    network.layers[0].register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+
+    def gradient(at_once):
+        monkeypatch.setattr(mobilenet, "AT_ONCE", at_once)
+        network.zero_grad()
+        features = network(images)
+        of_layer.append(features.detach())
+        features.square().sum().backward()
+        return torch.cat([p.grad.flatten() for p in network.parameters()])
+
+    whole, parts = gradient(7), gradient(3)
+    assert seen == [7, 3, 3, 1]
+    torch.testing.assert_close(of_layer[0], of_layer[1], rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-5 * float(whole.abs().max()))
 
 
 def test_images_are_resized_as_pillow_does():

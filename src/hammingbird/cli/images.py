@@ -140,7 +140,9 @@ def features(
     out: Out,
     image_size: ImageSize = None,
     labels: Labels = None,
-    batch_size: Annotated[int, typer.Option(help="Pictures at a time.", min=1)] = 64,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Pictures at a time, else what suits the device.", min=1)
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     overwrite: Overwrite = False,
 ) -> None:

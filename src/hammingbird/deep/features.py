@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hammingbird.deep.mobilenet import convert, read_weights
-from hammingbird.deep.network import backbone_of
+from hammingbird.deep.network import backbone_of, pictures_at_once
 from hammingbird.deep.training import Training
 from hammingbird.errors import FileError, InputError
 
@@ -40,7 +40,7 @@ class Features:
     mean, scale
         Of each channel, or of all: pixels from 0 to 255 go in as ``(pixel - mean) / scale``.
     batch_size
-        Pictures that go through it at a time.
+        Pictures that go through it at a time; None is what suits the device.
     device
         ``cpu``, ``cuda``, or ``auto``.
     """
@@ -52,12 +52,12 @@ class Features:
         mean: float | Sequence[float] = 0.0,
         scale: float | Sequence[float] = 255.0,
         *,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         device: str = "auto",
     ) -> None:
         self.device = Training(device=device).torch_device()
         self.network, self.side = network.eval().to(self.device), side
-        self.batch_size = batch_size
+        self.batch_size = batch_size or pictures_at_once(self.device)
         self.mean, self.scale = (
             torch.tensor(v, dtype=torch.float32, device=self.device).reshape(-1, 1, 1)
             for v in (mean, scale)
@@ -92,7 +92,7 @@ class Features:
 
 
 def open_features(
-    spec: str, *, side: int | None = None, batch_size: int = 64, device: str = "auto"
+    spec: str, *, side: int | None = None, batch_size: int | None = None, device: str = "auto"
 ) -> Features:
     """Features by name: ``timm:NAME``, ``hf:NAME``, or ``weights=FILE`` of a MobileNetV2.
 

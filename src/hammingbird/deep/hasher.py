@@ -23,6 +23,7 @@ from hammingbird.deep.network import (
     Picture,
     Standardize,
     build,
+    pictures_at_once,
     saved_config,
 )
 from hammingbird.deep.objective import Objective, Problem
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 AT_ONCE = 1024
-"""Rows that the network encodes together, of pictures fewer: their layers are wide."""
-PICTURES_AT_ONCE = 128
+"""Rows that the network encodes together, where they are vectors."""
 
 
 class TrainedHasher(CenterHasher):
@@ -230,7 +230,7 @@ class TrainedHasher(CenterHasher):
         device = self._training().torch_device()
         network.to(device).eval()
         X = np.require(X, requirements=["C", "W"])  # torch warns of maps that are read-only
-        many = AT_ONCE if len(self.input_shape_) == 1 else PICTURES_AT_ONCE
+        many = AT_ONCE if len(self.input_shape_) == 1 else pictures_at_once(device)
         with torch.inference_mode():
             parts = [
                 network(torch.from_numpy(X[start : start + many]).to(device)).float().cpu()

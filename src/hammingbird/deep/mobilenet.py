@@ -21,6 +21,9 @@ BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
           (6, 320, 1, 1))  # fmt: skip
 """Of each group: expansion, channels, blocks, and the stride of the first (the paper's Table 2)."""
 WIDTH = 1280
+AT_ONCE = 32
+"""Pictures that go through all layers together while training on a CPU: what a layer makes of more
+does not stay in its cache. Nothing here looks across pictures."""
 
 
 class SameConvolution(nn.Module):
@@ -138,6 +141,8 @@ class MobileNetV2(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features [m, 1280]."""
+        if self.training and images.device.type == "cpu" and len(images) > AT_ONCE:
+            return torch.cat([self(part) for part in images.split(AT_ONCE)])
         if self.side is not None:
             for size in ((images.shape[2], self.side), (self.side, self.side)):
                 images = _resize(images, size)

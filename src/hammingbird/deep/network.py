@@ -19,6 +19,11 @@ Shape = tuple[int, ...]
 """Shape of one input: (d,) for vectors, (h, w, c) for images."""
 
 
+def pictures_at_once(device: torch.device) -> int:
+    """Return how many pictures to encode together: on a CPU, what stays in its cache."""
+    return 16 if device.type == "cpu" else 128
+
+
 class Network(nn.Module):
     """``head(backbone(augment(enter(X))))``; ``X`` is flat, [m, d] or [m, h * w * c]."""
 

@@ -32,7 +32,7 @@ def write_features(
     *,
     image_size: int | None = None,
     labels: Labels | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: str = "auto",
     overwrite: bool = False,
 ) -> tuple[int, int]:
@@ -41,7 +41,8 @@ def write_features(
     ``out`` is ``.parquet`` (columns ``name``, ``vector``, and ``label`` where there are labels) or
     ``.npy``, with the names in ``.names.txt`` beside it, one a line. ``backbone`` is what
     :func:`hammingbird.deep.features.open_features` takes; pictures are resized to its own size, or
-    to ``image_size``. ``labels="folders"`` takes the subfolders of a folder for labels.
+    to ``image_size``, ``batch_size`` at a time or as many as suit the device. ``labels="folders"``
+    takes the subfolders of a folder for labels.
 
     What is done lies in ``<out>.parts`` until the end: a run that was stopped goes on there, and
     ends in the same bytes.
@@ -49,7 +50,7 @@ def write_features(
     out = Path(out)
     if out.suffix not in ENDINGS:
         raise InputError(f"vectors are written as {' or '.join(ENDINGS)}, got {out.name}")
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
     folder = out.with_name(out.name + ".parts")
     if out.exists() and not overwrite and not folder.exists():
@@ -59,7 +60,7 @@ def write_features(
     run = {
         "pictures": pictures.known_by(),
         "network": embed.fingerprint,
-        "batch_size": batch_size,
+        "batch_size": embed.batch_size,
         "device": str(embed.device),
     }
     parts = _made(folder, run, pictures, embed)

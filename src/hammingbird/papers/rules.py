@@ -45,9 +45,10 @@ def by_rules(out: Path) -> dict[str, Any]:
     titles = [f"{record['data']}, {record['bits']} bits" for record in records]
     names = {"map": "expected over ties", "map_worst": "worst order", "map_best": "best order"}
     names |= {name: f"`{name}` ({rule.repository})" for name, rule in RULES.items()}
-    write_table(
-        out / "evaluation-rules.md",
-        ["rule", *titles],
-        ([names[rule], *(f"{r['map'][rule]:.4f}" for r in records)] for rule in names),
-    )
-    return {"method": METHOD, "seed": 0, "records": records}
+    table = [
+        {"rule": said}
+        | {title: f"{r['map'][rule]:.4f}" for title, r in zip(titles, records, strict=True)}
+        for rule, said in names.items()
+    ]
+    write_table(out / "evaluation-rules.md", list(table[0]), (list(row.values()) for row in table))
+    return {"method": METHOD, "seed": 0, "records": records, "table": table}
