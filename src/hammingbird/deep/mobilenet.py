@@ -142,7 +142,7 @@ class MobileNetV2(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return features [m, 1280]."""
         if self.training and images.device.type == "cpu" and len(images) > AT_ONCE:
-            return torch.cat([self(part) for part in images.split(AT_ONCE)])
+            return torch.cat([self(part) for part in torch.split(images, AT_ONCE)])
         if self.side is not None:
             for size in ((images.shape[2], self.side), (self.side, self.side)):
                 images = _resize(images, size)
