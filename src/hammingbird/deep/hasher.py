@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 AT_ONCE = 1024
-"""Rows that the network encodes together, where they are vectors."""
+"""Rows that the network encodes together, where they are vectors; and of pictures those whose
+features say how to standardise features."""
 
 
 class TrainedHasher(CenterHasher):
@@ -183,6 +184,8 @@ class TrainedHasher(CenterHasher):
                 copy.deepcopy(self.backbone), self._enter(mean, scale), shape, self.n_bits_
             )
             network.head.requires_grad_(True)
+            if network.pretrained:
+                network.standardize_features(_evenly(source))
             self._start(network, source, rng)
             objective.prepare(self._problem(len(source), supervision, mean, seed))
         if training.augment and len(shape) == 3:
@@ -193,6 +196,7 @@ class TrainedHasher(CenterHasher):
         self.history_ = trainer.fit(source, supervision)
         self._keep_centers(objective, supervision.classes)
         self._built = network.cpu()
+        self._built.fold()
         if (config := saved_config(network)) is not None:
             self.backbone_config_ = config
 
@@ -302,6 +306,13 @@ class TrainedHasher(CenterHasher):
         if isinstance(parameters.get("backbone"), nn.Module):
             parameters["backbone"] = OWN_MODULE
         return parameters
+
+
+def _evenly(source: Source) -> torch.Tensor:
+    """Rows from all over a source."""
+    rows = np.unique(np.linspace(0, len(source) - 1, min(AT_ONCE, len(source))).astype(np.int64))
+    (inputs,) = source.fetch([rows])
+    return inputs
 
 
 OWN_MODULE = "a module of the user's"

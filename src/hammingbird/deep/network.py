@@ -25,12 +25,14 @@ def pictures_at_once(device: torch.device) -> int:
 
 
 class Network(nn.Module):
-    """``head(backbone(augment(enter(X))))``; ``X`` is flat, [m, d] or [m, h * w * c]."""
+    """``head(centre(backbone(augment(enter(X)))))``; ``X`` is flat, [m, d] or [m, h * w * c]."""
 
     def __init__(self, enter: nn.Module, backbone: nn.Module, head: nn.Linear) -> None:
         super().__init__()
         self.enter, self.backbone, self.head = enter, backbone, head
         self.augment: nn.Module | None = None
+        self.centre: Standardize | None = None
+        """Standardises features while the hash layer learns, as vectors are by ``enter``."""
         self.pretrained = False
         """Whether the backbone came with weights of its own."""
 
@@ -39,8 +41,32 @@ class Network(nn.Module):
         entered = self.enter(X)
         if self.training and self.augment is not None:
             entered = self.augment(entered)
-        logits: Tensor = self.head(self.backbone(entered))
+        features = self.backbone(entered)
+        if self.centre is not None:
+            features = self.centre(features)
+        logits: Tensor = self.head(features)
         return logits
+
+    @torch.no_grad()
+    def standardize_features(self, inputs: Tensor) -> None:
+        """Standardise what the backbone makes of ``inputs`` [m, ...], and of others alike."""
+        mode = self.training
+        self.eval()
+        at_once = pictures_at_once(inputs.device)
+        found = [self.backbone(self.enter(part)).float() for part in torch.split(inputs, at_once)]
+        self.train(mode)
+        features = torch.cat(found)
+        mean = features.mean(dim=0)
+        scale = (features - mean).square().mean().sqrt()
+        self.centre = Standardize(mean, scale if scale > 0 else torch.ones_like(scale))
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Leave the standardising of features to the weights of the hash layer."""
+        if self.centre is not None:
+            self.head.weight /= self.centre.scale
+            self.head.bias -= self.head.weight @ self.centre.mean
+            self.centre = None
 
     @property
     def is_linear(self) -> bool:
