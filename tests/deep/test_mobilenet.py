@@ -14,6 +14,7 @@ pytestmark = pytest.mark.deep
 
 from hammingbird.deep import mobilenet
 from hammingbird.deep.mobilenet import MobileNetV2, SameConvolution, convert, read_weights
+from hammingbird.deep.network import Network, Picture, build
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +162,39 @@ def stepped(files, **settings):
     after = network.backbone.state_dict()
     moved = torch.cat([(after[name] - before[name]).ravel() for name in before])
     return moved, network.head.weight.detach()
+
+
+def test_features_are_standardised_while_the_layer_learns_and_folded_after():
+    torch.manual_seed(0)
+    enter = Picture(torch.zeros(3), torch.full((), 255.0), (4, 4, 3))
+    backbone = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 20), torch.nn.ReLU())
+    network = build(backbone, enter, (4, 4, 3), 8)
+    inputs = torch.randint(256, (100, 48)).to(torch.uint8)
+    features = network.backbone(network.enter(inputs))
+    network.standardize_features(inputs)
+    standard = network.centre(features)
+    torch.testing.assert_close(standard.mean(dim=0), torch.zeros(20), atol=1e-5, rtol=0)
+    torch.testing.assert_close(standard.square().mean(), torch.tensor(1.0))
+    before = network(inputs)
+    torch.testing.assert_close(before, network.head(standard))
+    network.fold()
+    assert network.centre is None
+    torch.testing.assert_close(network(inputs), before, atol=1e-5, rtol=1e-4)
+
+
+def test_a_pretrained_network_has_its_features_standardised(files, monkeypatch):
+    found = []
+    monkeypatch.setattr(Network, "fold", lambda network: found.append(network.centre))
+    images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), np.uint8)
+    backbone = f"mobilenetv2:{files[0] / 'weights.safetensors'}@32"
+    hasher = hb.make("csq", 8, 0)
+    hasher.set_params(backbone=backbone, epochs=1, batch_size=6, backbone_rate=0.0)
+    hasher.fit(images, np.arange(12) % 2)
+    network = hasher._network()
+    with torch.no_grad():
+        features = network.backbone(network.enter(torch.from_numpy(images.reshape(12, -1))))
+    (centre,) = found
+    torch.testing.assert_close(centre.mean, features.mean(dim=0), atol=1e-5, rtol=1e-4)
 
 
 def test_a_pretrained_backbone_learns_at_a_tenth_of_the_rate(files):

@@ -64,8 +64,8 @@ class Network(nn.Module):
     def fold(self) -> None:
         """Leave the standardising of features to the weights of the hash layer."""
         if self.centre is not None:
-            self.head.weight /= self.centre.scale
-            self.head.bias -= self.head.weight @ self.centre.mean
+            self.head.weight.div_(self.centre.scale)
+            self.head.bias.sub_(self.head.weight @ self.centre.mean)
             self.centre = None
 
     @property
