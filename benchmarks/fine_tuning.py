@@ -2,6 +2,7 @@
 
 Processor seconds of one thread for 64 pictures, by pixels and precision: the difference of two fits
 of one epoch each, of ten and of two batches, so that what comes before and after does not count.
+Then what a picture costs by how many go through the network at once, in float32.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hammingbird.deep import mobilenet
 from hammingbird.deep.methods.csq import CSQ
-from hammingbird.deep.mobilenet import convert
+from hammingbird.deep.mobilenet import MobileNetV2, convert, read_weights
 from hammingbird.papers.places import data_file
 
 BATCH = 64
 FEW, MANY = 2, 10
 CIFAR, IMAGENET = 50_000, 10_000
+AT_ONCE = (128, 64, 32, 16, 8)
 
 
 def seconds(weights: Path, pixels: int, precision: str, batches: int) -> float:
@@ -35,6 +38,22 @@ def seconds(weights: Path, pixels: int, precision: str, batches: int) -> float:
     start = time.process_time()
     hasher.fit(images, np.arange(len(images)) % 10)
     return time.process_time() - start
+
+
+def a_picture(network: MobileNetV2, pixels: int, at_once: int, *, learns: bool) -> float:
+    """Processor milliseconds a picture of the second pass of 128."""
+    images = torch.rand(max(AT_ONCE), 3, pixels, pixels).to(memory_format=torch.channels_last)
+    network.train(learns)
+    mobilenet.AT_ONCE = at_once
+    for _ in range(2):
+        start = time.process_time()
+        with torch.set_grad_enabled(learns):
+            if learns:
+                network(images).sum().backward()
+            else:
+                for some in images.split(at_once):
+                    network(some)
+    return 1000 * (time.process_time() - start) / len(images)
 
 
 def main() -> None:
@@ -53,6 +72,14 @@ def main() -> None:
                 epochs = (step * rows / BATCH / 60 for rows in (CIFAR, IMAGENET))
                 cells = " | ".join(f"{minutes:.1f}" for minutes in epochs)
                 print(f"| {pixels} | {precision} | {step:.2f} | {cells} |")
+        network = read_weights(weights).to(memory_format=torch.channels_last)
+        print("\n| pixels | ms a picture | " + " | ".join(map(str, AT_ONCE)) + " at once |")
+        print("|---|---" + "|---" * len(AT_ONCE) + "|")
+        for pixels in (96, 224):
+            for learns in (False, True):
+                costs = (a_picture(network, pixels, n, learns=learns) for n in AT_ONCE)
+                cells = " | ".join(f"{cost:.1f}" for cost in costs)
+                print(f"| {pixels} | {'learning' if learns else 'encoding'} | {cells} |")
 
 
 if __name__ == "__main__":

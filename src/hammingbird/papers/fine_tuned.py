@@ -71,7 +71,7 @@ IMAGENET100 = Table(
         Row("csq", None, OF_01),
         Row("hashnet_d", None, OF_003),
     ),
-    parameters={**TRAINING, "batch_size": 128},
+    parameters={**TRAINING, "batch_size": 128, "batches": "aware"},
 )
 
 
