@@ -211,16 +211,20 @@ def test_lowest_precision_agrees_with_enumeration(tmp_path):
 def test_pages_are_filled_from_stored_results(tmp_path):
     (tmp_path / "results").mkdir()
     records = [
-        {"row": "itq", "bits": 8, "claimed": 0.5, "found": 0.25, "std": 0.01, "seeds": 3},
+        {"row": "itq", "bits": 8, "claimed": 0.5, "found": 0.25, "std": 0.01, "seeds": 3}
+        | {"worst": 0.125, "best": 0.5},
         {"row": "own", "bits": 8, "claimed": None, "found": 0.5, "std": None, "seeds": 1},
     ]
-    table = {"records": records, "kendall tau": {"8": 1.0}}
+    made = {"hammingbird": "9.1", "seconds": 20.0}
+    table = {"records": records, "kendall tau": {"8": 1.0}, "seconds of fits": 200.0}
     ours = {"records": records[1:], "kendall tau": {"8": 0.0}}
     plain = {"records": [{"method": "itq", "error": 0.125, "sum": 12345.6, "series": [1, 2]}]}
-    (tmp_path / "results" / "a.json").write_text(json.dumps({"part one": table, "ours": ours}))
-    (tmp_path / "results" / "b-c.json").write_text(json.dumps(plain))
+    (tmp_path / "results" / "a.json").write_text(
+        json.dumps({"part one": table, "ours": ours} | made)
+    )
+    (tmp_path / "results" / "b-c.json").write_text(json.dumps(plain | made))
     curves = {"precision@h2": {"itq": [[16, 0.25], [64, 0.0]]}}
-    (tmp_path / "results" / "c.json").write_text(json.dumps(curves))
+    (tmp_path / "results" / "c.json").write_text(json.dumps(curves | {"hammingbird": "9.1"}))
     page = tmp_path / "page.md"
     page.write_text(
         "# Page\n<!-- results/a.json#part one -->\nold\n<!-- end -->\ntext\n"
@@ -230,7 +234,10 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     )
     assert pages.write_pages(tmp_path) == [page]
     text = page.read_text()
-    assert "| itq | .500 | .250 ± .010 |" in text
+    assert "| itq | .500 | .250 ± .010 [.125, .500] |" in text
+    assert "(Hammingbird 9.1, 3 seeds, 3 minutes of fits and encoding.)" in text
+    assert "(Hammingbird 9.1, one seed, 20 seconds in all.)" in text
+    assert "(Hammingbird 9.1.)" in text
     assert "| own |  | .500 |" in text
     assert "| own | .500 |" in text  # no column of claims where there are none
     assert "| itq | 0.125 | 12,346 |" in text
@@ -240,10 +247,10 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     assert "series" not in text
     assert pages.write_pages(tmp_path) == []
     assert "--quick" not in text
-    short = {"part one": table, "ours": ours, "quick": "one seed"}
+    short = {"part one": table, "ours": ours, "quick": "one seed"} | made
     (tmp_path / "results" / "a.json").write_text(json.dumps(short))
     assert pages.write_pages(tmp_path) == [page]
-    assert "(--quick: one seed.)" in page.read_text()
+    assert "one seed, 20 seconds in all, [`--quick`](reproduce.md).)" in page.read_text()
     page.write_text("<!-- results/none.json -->\n<!-- end -->\n")
     with pytest.raises(hb.FileError, match="hammingbird reproduce none"):
         pages.write_pages(tmp_path)

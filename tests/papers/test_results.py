@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import hammingbird as hb
 from hammingbird import papers as room
 from hammingbird.cli import app
+from hammingbird.comparison.results import read_results
 from hammingbird.datasets import Dataset
 from hammingbird.papers import RESULTS, figures, reconstruction, searches, sgh, sources, tables
 
@@ -110,6 +111,13 @@ def test_a_table_holds_claimed_beside_found_and_shares_runs(tmp_path):
     assert [r["row"] for r in found["records"]][::2] == ["lsh", "itq", "itq max_iter=2"]
     assert [r["claimed"] for r in found["records"]] == [0.2, 0.3, 0.5, 0.6, 0.4, 0.7]
     assert all(0 < r["found"] <= 1 + 1e-9 and r["seeds"] == 3 for r in found["records"])
+    assert all(r["worst"] - 1e-9 <= r["found"] <= r["best"] + 1e-9 for r in found["records"])
+    assert found["records"][0]["worst"] < found["records"][0]["best"]
+    stored = read_results(tmp_path / "runs" / "made")[0]["records"]
+    ties = [r["metrics"]["map_worst@20"] for r in stored if (r["method"], r["bits"]) == ("lsh", 8)]
+    assert found["records"][0]["worst"] == pytest.approx(np.mean(ties))
+    taken = sum(sum(r["seconds"].values()) for r in stored if r["method"] in ("lsh", "itq"))
+    assert found["seconds of fits"] >= round(taken, 1)
     for bits in (8, 16):
         claimed, got = zip(
             *((r["claimed"], r["found"]) for r in found["records"] if r["bits"] == bits),

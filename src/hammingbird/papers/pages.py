@@ -14,7 +14,7 @@ from typing import Any
 
 from hammingbird.errors import FileError
 from hammingbird.papers import markdown
-from hammingbird.papers.tables import as_markdown
+from hammingbird.papers.tables import FITS, as_markdown
 from hammingbird.storage import replacing
 
 BLOCK = re.compile(
@@ -54,10 +54,29 @@ def fill(text: str, results: Path) -> str:
                 f"{path} cannot be read ({error}): hammingbird reproduce {name} --out {results}"
             ) from error
         chosen = content[part] if part else content
-        quick = f"\n(--quick: {content['quick']}.)\n" if content.get("quick") else ""
-        return f"{opening}\n{as_table(chosen)}{quick}\n{closing}"
+        return f"{opening}\n{as_table(chosen)}\n{_made(content, chosen)}\n\n{closing}"
 
     return BLOCK.sub(block, text)
+
+
+def _made(content: dict[str, Any], chosen: Any) -> str:
+    """By which version a table was made, how often, how long it took, and in which form."""
+    said = [f"Hammingbird {content['hammingbird']}"]
+    records = chosen.get("records", []) if isinstance(chosen, dict) else []
+    seeds = max((r.get("seeds") or 0 for r in records), default=0)
+    if seeds:
+        said.append(f"{seeds} seeds" if seeds > 1 else "one seed")
+    if isinstance(chosen, dict) and FITS in chosen:
+        said.append(f"{_time(chosen[FITS])} of fits and encoding")
+    elif "seconds" in content:
+        said.append(f"{_time(content['seconds'])} in all")
+    if content.get("quick"):
+        said.append("[`--quick`](reproduce.md)")
+    return f"({', '.join(said)}.)"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
 
 
 def as_table(content: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from hammingbird.storage import replacing
 SEEDS = (0, 1, 2)
 UNSAID = ("checkpoint",)
 """Parameters that change no result."""
+FITS = "seconds of fits"
+"""And of encoding, of all cells of a table, also of those that were kept."""
 STANDS_IN = "stands in, as this is missing"
 Numbers = tuple[float, ...]
 
@@ -88,13 +91,16 @@ class Table:
                 "claimed": claimed,
                 "found": float(np.mean(values)) if values else None,
                 "std": float(np.std(values)) if len(values) > 1 else None,
+                **_bracket(cells, self.metric),
                 "seeds": len(values),
             }
             for row in self.rows
-            for bits, claimed, values in zip(
+            for bits, claimed, cells in zip(
                 self.bits, row.claimed or [None] * len(self.bits), found[row.label], strict=True
             )
+            for values in [[cell["metrics"][self.metric] for cell in cells]]
         ]
+        seconds = (sum(r["seconds"].values()) for row in found.values() for r in chain(*row))
         taus = [_tau([r for r in records if r["bits"] == bits]) for bits in self.bits]
         content = {
             "data": train.name,
@@ -105,6 +111,7 @@ class Table:
             "parameters": dict(self.parameters),
             "float": ceiling,
             "kendall tau": dict(zip(map(str, self.bits), taus, strict=True)),
+            FITS: round(sum(seconds), 1),
             "records": records,
         }
         with replacing(out / f"{self.name}.md") as temporary:
@@ -144,20 +151,16 @@ class Table:
 
     def _run(
         self, parts: Parts, out: Path, seeds: Sequence[int]
-    ) -> tuple[dict[str, list[list[float]]], float]:
-        """Values per row, length and seed, and that of the float vectors."""
-        found: dict[str, list[list[float]]] = {}
+    ) -> tuple[dict[str, list[list[dict[str, Any]]]], float]:
+        """What was measured per row, length and seed, and the value of the float vectors."""
+        found: dict[str, list[list[dict[str, Any]]]] = {}
         ceiling = 0.0
         for rows, results, _ in self.run(parts, out, seeds):
             records = results["records"]
             ceiling = records[0]["metrics"][self.metric]
             for row in rows:
                 found[row.label] = [
-                    [
-                        r["metrics"][self.metric]
-                        for r in records
-                        if (r["method"], r["bits"]) == (row.method, bits)
-                    ]
+                    [r for r in records if (r["method"], r["bits"]) == (row.method, bits)]
                     for bits in self.bits
                 ]
         return found, ceiling
@@ -182,7 +185,7 @@ class Table:
                 seeds=seeds,
                 relevance=self.relevance,
                 out=folder,
-                metrics=[self.metric],
+                metrics=[self.metric, *_bounds(self.metric)],
                 parameters=settings,
             )
             write_report(folder)
@@ -216,7 +219,7 @@ def as_markdown(content: Mapping[str, Any]) -> str:
             if r["row"] == label
             for text in (
                 *([_short(r["claimed"])] if claims else []),
-                _short(r["found"]) + (f" ± {_short(r['std'])}" if r["seeds"] > 1 else ""),
+                _found(r),
             )
         ]
         rows.append([label, *cells])
@@ -225,6 +228,31 @@ def as_markdown(content: Mapping[str, Any]) -> str:
         rows.append(["Kendall's tau", *taus])
     said = f"{content['data']} for {content['claimed on']}" if content.get(STANDS_IN) else ""
     return markdown.table([said, *header], rows)
+
+
+def _found(record: Mapping[str, Any]) -> str:
+    """The mean, its spread over seeds, and between what the order of ties leaves it."""
+    text = _short(record["found"])
+    if record["seeds"] > 1:
+        text += f" ± {_short(record['std'])}"
+    if record.get("worst") is not None:
+        text += f" [{_short(record['worst'])}, {_short(record['best'])}]"
+    return text
+
+
+def _bounds(metric: str) -> list[str]:
+    """What a MAP is if tied items come in the worst order, and in the best."""
+    name, *cut = metric.split("@")
+    return ["@".join([f"{name}_{order}", *cut]) for order in ("worst", "best")]
+
+
+def _bracket(cells: Sequence[Mapping[str, Any]], metric: str) -> dict[str, float | None]:
+    """Their means over seeds."""
+    names = zip(("worst", "best"), _bounds(metric), strict=True)
+    return {
+        order: float(np.mean([cell["metrics"][name] for cell in cells])) if cells else None
+        for order, name in names
+    }
 
 
 def _name(value: Any) -> str:
