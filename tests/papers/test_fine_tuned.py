@@ -57,7 +57,7 @@ def test_fine_tuned_stands_beside_frozen(small, tmp_path):
         assert (line["fine-tuned"], line["frozen"]) == (tuned["found"], frozen["found"])
     assert found["parameters"]["backbone"] == "mobilenetv2"
     text = (tmp_path / "out" / "fine-tuned-imagenet100.md").read_text()
-    assert text.splitlines()[0] == "| method | claimed | frozen | fine-tuned |"
+    assert text.splitlines()[0] == "| method | claimed | frozen | fine-tuned | worst | best |"
     assert str(tmp_path) not in json.dumps(found), "no place of this machine in what is kept"
 
 
