@@ -18,6 +18,7 @@ import torch
 from hammingbird.deep import mobilenet
 from hammingbird.deep.methods.csq import CSQ
 from hammingbird.deep.mobilenet import MobileNetV2, convert, read_weights
+from hammingbird.papers.fine_tuned import WEIGHTS
 from hammingbird.papers.places import data_file
 
 BATCH = 64
@@ -63,7 +64,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "mobilenetv2.safetensors"
-        convert(data_file("weights/mobilenet_v2_1.0_224_int8.npz"), weights)
+        convert(data_file(WEIGHTS), weights)
         seconds(weights, 64, "float32", 1)  # what is loaded at first use does not count
         for pixels in (64, 96):
             for precision in ("float32", "bfloat16"):

@@ -218,10 +218,12 @@ def test_pages_are_filled_from_stored_results(tmp_path):
     made = {"hammingbird": "9.1", "seconds": 20.0}
     table = {"records": records, "kendall tau": {"8": 1.0}, "seconds of fits": 200.0}
     ours = {"records": records[1:], "kendall tau": {"8": 0.0}}
+    beside = table | {"table": [{"method": "csq", "frozen": 0.25}]}
     plain = {"records": [{"method": "itq", "error": 0.125, "sum": 12345.6, "series": [1, 2]}]}
     (tmp_path / "results" / "a.json").write_text(
         json.dumps({"part one": table, "ours": ours} | made)
     )
+    (tmp_path / "results" / "beside.json").write_text(json.dumps(beside | made))
     (tmp_path / "results" / "b-c.json").write_text(json.dumps(plain | made))
     curves = {"precision@h2": {"itq": [[16, 0.25], [64, 0.0]]}}
     (tmp_path / "results" / "c.json").write_text(json.dumps(curves | {"hammingbird": "9.1"}))
@@ -230,12 +232,14 @@ def test_pages_are_filled_from_stored_results(tmp_path):
         "# Page\n<!-- results/a.json#part one -->\nold\n<!-- end -->\ntext\n"
         "<!-- results/a.json#ours -->\n<!-- end -->\n"
         "<!-- results/b-c.json -->\n<!-- end -->\n"
+        "<!-- results/beside.json#table -->\n<!-- end -->\n"
         "<!-- results/c.json#precision@h2 -->\n<!-- end -->\n"
     )
     assert pages.write_pages(tmp_path) == [page]
     text = page.read_text()
     assert "| itq | .500 | .250 ± .010 [.125, .500] |" in text
-    assert "(Hammingbird 9.1, 3 seeds, 3 minutes of fits and encoding.)" in text
+    assert text.count("(Hammingbird 9.1, 3 seeds, 3 minutes of fits and encoding.)") == 2
+    assert "| csq | 0.250 |" in text
     assert "(Hammingbird 9.1, one seed, 20 seconds in all.)" in text
     assert "(Hammingbird 9.1.)" in text
     assert "| own |  | .500 |" in text

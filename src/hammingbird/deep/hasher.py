@@ -28,7 +28,14 @@ from hammingbird.deep.network import (
 )
 from hammingbird.deep.objective import Objective, Problem
 from hammingbird.deep.relaxations import Identity, Relaxation
-from hammingbird.deep.source import ArraySource, DatasetSource, Source, is_dataset, moments
+from hammingbird.deep.source import (
+    ArraySource,
+    DatasetSource,
+    Source,
+    evenly_spaced,
+    is_dataset,
+    moments,
+)
 from hammingbird.deep.supervision import Supervision, supervise
 from hammingbird.deep.trainer import Trainer
 from hammingbird.deep.training import Training
@@ -185,7 +192,8 @@ class TrainedHasher(CenterHasher):
             )
             network.head.requires_grad_(True)
             if network.pretrained:
-                network.standardize_features(_evenly(source))
+                (some,) = source.fetch([evenly_spaced(len(source), AT_ONCE)])
+                network.standardize_features(some)
             self._start(network, source, rng)
             objective.prepare(self._problem(len(source), supervision, mean, seed))
         if training.augment and len(shape) == 3:
@@ -306,13 +314,6 @@ class TrainedHasher(CenterHasher):
         if isinstance(parameters.get("backbone"), nn.Module):
             parameters["backbone"] = OWN_MODULE
         return parameters
-
-
-def _evenly(source: Source) -> torch.Tensor:
-    """Rows from all over a source."""
-    rows = np.unique(np.linspace(0, len(source) - 1, min(AT_ONCE, len(source))).astype(np.int64))
-    (inputs,) = source.fetch([rows])
-    return inputs
 
 
 OWN_MODULE = "a module of the user's"

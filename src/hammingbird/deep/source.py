@@ -170,12 +170,17 @@ def is_dataset(X: Any) -> bool:
     return isinstance(X, Dataset | DataLoader)
 
 
+def evenly_spaced(n: int, most: int) -> NDArray[np.int64]:
+    """Return up to ``most`` of ``n`` rows from all over them, the first and the last among them."""
+    return np.unique(np.linspace(0, n - 1, min(most, n)).astype(np.int64))
+
+
 def moments(source: Source, shape: tuple[int, ...], rows: int = 20_000) -> tuple[Tensor, Tensor]:
     """Mean per column or channel, and one scale for all, from evenly spaced rows.
 
     The scale makes the average variance one; it is one for data that do not vary.
     """
-    chosen = np.unique(np.linspace(0, len(source) - 1, min(rows, len(source))).astype(np.int64))
+    chosen = evenly_spaced(len(source), rows)
     width = shape[-1]
     total, squares, count = (torch.zeros(width, dtype=torch.float64) for _ in range(3))
     first: Tensor | None = None

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hammingbird.deep.network import Network
 from hammingbird.deep.relaxations import sign
-from hammingbird.deep.source import Source
+from hammingbird.deep.source import Source, evenly_spaced
 
 ROWS = 20_000
 """Evenly spaced rows that the start is fitted to."""
@@ -26,7 +26,7 @@ def start_from_components(network: Network, source: Source, rng: np.random.Rando
     """
     if not network.is_linear:
         return
-    rows = np.unique(np.linspace(0, len(source) - 1, min(ROWS, len(source))).astype(np.int64))
+    rows = evenly_spaced(len(source), ROWS)
     parts = np.array_split(rows, 1 + len(rows) // 2048)
     Z = torch.cat([network.enter(inputs) for inputs in source.fetch(parts)])
     components = torch.linalg.eigh(Z.T @ Z).eigenvectors.flip(1)

@@ -62,12 +62,12 @@ def fill(text: str, results: Path) -> str:
 def _made(content: dict[str, Any], chosen: Any) -> str:
     """By which version a table was made, how often, how long it took, and in which form."""
     said = [f"Hammingbird {content['hammingbird']}"]
-    records = chosen.get("records", []) if isinstance(chosen, dict) else []
-    seeds = max((r.get("seeds") or 0 for r in records), default=0)
+    table = chosen if isinstance(chosen, dict) and "records" in chosen else content
+    seeds = max((r.get("seeds") or 0 for r in table.get("records", [])), default=0)
     if seeds:
         said.append(f"{seeds} seeds" if seeds > 1 else "one seed")
-    if isinstance(chosen, dict) and FITS in chosen:
-        said.append(f"{_time(chosen[FITS])} of fits and encoding")
+    if FITS in table:
+        said.append(f"{_time(table[FITS])} of fits and encoding")
     elif "seconds" in content:
         said.append(f"{_time(content['seconds'])} in all")
     if content.get("quick"):

@@ -89,16 +89,12 @@ class Table:
                 "row": row.label,
                 "bits": bits,
                 "claimed": claimed,
-                "found": float(np.mean(values)) if values else None,
-                "std": float(np.std(values)) if len(values) > 1 else None,
-                **_bracket(cells, self.metric),
-                "seeds": len(values),
+                **_over_seeds(cells, self.metric),
             }
             for row in self.rows
             for bits, claimed, cells in zip(
                 self.bits, row.claimed or [None] * len(self.bits), found[row.label], strict=True
             )
-            for values in [[cell["metrics"][self.metric] for cell in cells]]
         ]
         seconds = (sum(r["seconds"].values()) for row in found.values() for r in chain(*row))
         taus = [_tau([r for r in records if r["bits"] == bits]) for bits in self.bits]
@@ -246,12 +242,17 @@ def _bounds(metric: str) -> list[str]:
     return ["@".join([f"{name}_{order}", *cut]) for order in ("worst", "best")]
 
 
-def _bracket(cells: Sequence[Mapping[str, Any]], metric: str) -> dict[str, float | None]:
-    """Their means over seeds."""
-    names = zip(("worst", "best"), _bounds(metric), strict=True)
+def _over_seeds(cells: Sequence[Mapping[str, Any]], metric: str) -> dict[str, float | int | None]:
+    """Means of a metric and its bounds over seeds, and how far it spreads; None without any."""
+    found, worst, best = (
+        [float(cell["metrics"][name]) for cell in cells] for name in (metric, *_bounds(metric))
+    )
     return {
-        order: float(np.mean([cell["metrics"][name] for cell in cells])) if cells else None
-        for order, name in names
+        "found": float(np.mean(found)) if cells else None,
+        "std": float(np.std(found)) if len(cells) > 1 else None,
+        "worst": float(np.mean(worst)) if cells else None,
+        "best": float(np.mean(best)) if cells else None,
+        "seeds": len(cells),
     }
 
 
